@@ -1,0 +1,1 @@
+"""Values: ids, names, revisions, entries, commits, run records. Frozen, no I/O."""

@@ -1,0 +1,86 @@
+"""The run record: what a commit was made from. Sealed into the commit, read by lineage."""
+
+from __future__ import annotations
+
+import msgspec
+
+from vfs.errors import Corrupt
+from vfs.model.commit import InputCommit
+from vfs.model.ids import Digest
+
+RECORD_FORMAT = 1
+
+
+class Process(msgspec.Struct, frozen=True, array_like=True):
+    """One process that touched a mount. `key` is unique within the record; `parent` is such a key or 0.
+
+    Times are nanoseconds since the epoch; `ended_ns` is 0 while unknown.
+    """
+
+    key: int
+    parent: int
+    pid: int
+    started_ns: int
+    ended_ns: int
+    exe: bytes
+    exe_digest: Digest
+    argv: tuple[bytes, ...]
+    cwd: bytes
+    uid: int
+    user: str
+    container: str
+
+
+class Read(msgspec.Struct, frozen=True, array_like=True):
+    """The first open for reading of one file by one process. `input` indexes `RunRecord.inputs`."""
+
+    process: int
+    input: int
+    path: bytes
+    digest: Digest
+
+
+class Output(msgspec.Struct, frozen=True, array_like=True):
+    """One path of the commit that the run made or changed; digest b"" for what is not a file."""
+
+    path: bytes
+    digest: Digest
+
+
+class RunRecord(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """How a commit came to be. Field order is the format; new fields go to the end with a default.
+
+    `kind` is run, put, mount, merge or rm. `level` says how reads were observed: `open` (each open
+    seen), or `none`. `gaps` counts observations known to be lost.
+    """
+
+    format: int = RECORD_FORMAT
+    kind: str
+    command: tuple[bytes, ...]
+    cwd: bytes
+    exit_code: int
+    started_ns: int
+    ended_ns: int
+    user: str
+    host: str
+    version: str
+    level: str = "none"
+    gaps: int = 0
+    environment: tuple[tuple[str, str], ...] = ()
+    inputs: tuple[InputCommit, ...] = ()
+    processes: tuple[Process, ...] = ()
+    reads: tuple[Read, ...] = ()
+    outputs: tuple[Output, ...] = ()
+
+
+def encode_record(record: RunRecord) -> bytes:
+    """The canonical bytes of `record`."""
+    return msgspec.msgpack.encode(record)
+
+
+def decode_record(data: bytes, what: str) -> RunRecord:
+    """The record in `data`; Corrupt naming `what` when it is none."""
+    try:
+        return msgspec.msgpack.decode(data, type=RunRecord)
+    except msgspec.MsgspecError as error:
+        raise Corrupt(f"{what}: run record cannot be decoded: {error}") from error
