@@ -1,0 +1,44 @@
+"""The keys of repos in a store. No other module spells one."""
+
+from __future__ import annotations
+
+from vfs.model.ids import Digest
+
+REPOS = "repos/"
+_INFO = "/repo.json"
+
+
+def repo_prefix(repo: str) -> str:
+    """The prefix of all keys of a repo."""
+    return f"{REPOS}{repo}/"
+
+
+def info_key(repo: str) -> str:
+    """The object that makes a repo exist."""
+    return f"{REPOS}{repo}{_INFO}"
+
+
+def repo_of_info_key(key: str) -> str | None:
+    """The repo whose `info_key` is `key`; None for any other key."""
+    name = key.removeprefix(REPOS).removesuffix(_INFO)
+    return name if "/" not in name and key == info_key(name) else None
+
+
+def commits_prefix(repo: str) -> str:
+    """The prefix of the commit objects of a repo."""
+    return f"{REPOS}{repo}/commits/"
+
+
+def commit_key(repo: str, id: Digest) -> str:
+    """The object of one commit."""
+    return commits_prefix(repo) + id.hex()
+
+
+def heads_prefix(repo: str) -> str:
+    """The prefix of the branches of a repo."""
+    return f"{REPOS}{repo}/heads/"
+
+
+def tags_prefix(repo: str) -> str:
+    """The prefix of the tags of a repo."""
+    return f"{REPOS}{repo}/tags/"

@@ -1,0 +1,91 @@
+"""The composition of one open store: what reads it, what writes it, and the caches they share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from vfs.config.settings import Settings
+from vfs.content.blobs import Blobs
+from vfs.content.known import KnownChunks
+from vfs.content.reader import FileReader
+from vfs.content.writer import ContentWriter
+from vfs.files.private import private_dir
+from vfs.model.commit import StoredCommit
+from vfs.model.ids import Digest, digest_of
+from vfs.repo.bounded import BoundedCache
+from vfs.store.open import create_store, open_store
+from vfs.store.protocol import Store
+from vfs.tree.tree import Tree
+
+# A tree object holds decoded pages; a history walk or a merge looks at a few at a time.
+TREES_KEPT = 16
+COMMITS_KEPT = 4096
+
+
+class Library:
+    """One store with its readers, and writers on request. Built once, passed to everything above.
+
+    Safe to use from several threads; `close` ends it. Trees and commits never change, so what is
+    cached here is never stale; refs are not cached.
+    """
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.store = store
+        self.settings = settings
+        self.blobs = Blobs(store, memory=settings.memory)
+        self.files = FileReader(self.blobs)
+        self.commits: BoundedCache[tuple[str, Digest], StoredCommit] = BoundedCache(COMMITS_KEPT)
+        self._trees: BoundedCache[Digest, Tree] = BoundedCache(TREES_KEPT)
+        self._known: KnownChunks | None = None
+        self._lock = Lock()
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        """The store that `settings.store` names; StoreMissing, StoreFormat or another StoreError."""
+        return cls(open_store(settings.store, settings), settings)
+
+    @classmethod
+    def create(cls, settings: Settings) -> Self:
+        """As `open`, making the store first; an existing store is opened as it is."""
+        return cls(create_store(settings.store, settings), settings)
+
+    def tree(self, stored: StoredCommit) -> Tree:
+        """The tree of a commit."""
+        root = stored.locations.root
+        return self._trees.get(root.digest) or self._trees.put(root.digest, Tree(self.blobs, root))
+
+    @property
+    def known(self) -> KnownChunks:
+        """The local index of what the store already holds; made when first asked for."""
+        with self._lock:
+            if self._known is None:
+                self._known = KnownChunks(self._known_path(), self.store)
+            return self._known
+
+    def writer(self) -> ContentWriter:
+        """A new writer of content, deduplicating against all packs the store has now."""
+        known = self.known
+        known.sync()
+        return ContentWriter(self.store, known, jobs=self.settings.jobs)
+
+    def close(self) -> None:
+        """Release files and connections; a second call does nothing."""
+        with self._lock:
+            known, self._known = self._known, None
+        if known is not None:
+            known.close()
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _known_path(self) -> Path:
+        # One index per store, or chunks of one would be taken to be in another.
+        name = digest_of(self.store.get("vfs.json")).hex()[:32]
+        return private_dir(Path(self.settings.cache_dir) / "known") / f"{name}.db"

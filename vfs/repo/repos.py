@@ -1,0 +1,100 @@
+"""Repos: made, listed, deleted. A repo exists as long as its `repo.json` does."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Iterator
+
+import msgspec
+
+from vfs.errors import AlreadyExists, Conflict, Corrupt, ObjectMissing, Refused, RepoNotFound
+from vfs.model.names import check_label
+from vfs.repo.layout import REPOS, heads_prefix, info_key, repo_of_info_key, repo_prefix, tags_prefix
+from vfs.repo.library import Library
+
+# More than any description needs; what is longer was not written by vfs.
+_INFO_MAX = 1 << 20
+
+
+class RepoInfo(msgspec.Struct, frozen=True):
+    """What a repo says of itself. `created_ns` is nanoseconds since the epoch."""
+
+    name: str
+    description: str = ""
+    created_ns: int = 0
+
+
+def create_repo(library: Library, name: str, description: str = "") -> RepoInfo:
+    """Make an empty repo; InvalidName, or AlreadyExists."""
+    info = RepoInfo(check_label("repo", name), description, time.time_ns())
+    try:
+        library.store.swap(info_key(name), msgspec.json.encode(info), expected=None)
+    except Conflict as error:
+        raise AlreadyExists(f"repo {name}: exists already") from error
+    return info
+
+
+def repos(library: Library) -> Iterator[RepoInfo]:
+    """All repos, by name."""
+    for name in repo_names(library):
+        yield repo_info(library, name)
+
+
+def repo_names(library: Library) -> Iterator[str]:
+    """The names of all repos, in order."""
+    for found in library.store.list(REPOS):
+        name = repo_of_info_key(found.key)
+        if name is not None:
+            yield name
+
+
+def repo_info(library: Library, name: str) -> RepoInfo:
+    """One repo; RepoNotFound naming the nearest names there are, Corrupt."""
+    check_label("repo", name)
+    try:
+        return _decode(name, library.store.get(info_key(name), length=_INFO_MAX))
+    except ObjectMissing as error:
+        raise RepoNotFound(_not_found(library, name)) from error
+
+
+def delete_repo(library: Library, name: str, *, force: bool = False) -> None:
+    """Remove a repo and its history. Refused when it has commits, unless `force`.
+
+    Refs go first and `repo.json` last: a delete that was cut short leaves a repo that can be deleted again.
+    """
+    repo_info(library, name)
+    if not force and any(library.store.list(f"{repo_prefix(name)}commits/")):
+        raise Refused(f"repo {name}: has commits; --force deletes them")
+    for prefix in (heads_prefix(name), tags_prefix(name)):
+        for found in list(library.store.list(prefix)):
+            _remove_ref(library, found.key)
+    for found in list(library.store.list(f"{repo_prefix(name)}commits/")):
+        library.store.delete(found.key)
+    _remove_ref(library, info_key(name))
+
+
+def _remove_ref(library: Library, key: str) -> None:
+    try:
+        _, version = library.store.get_version(key)
+        library.store.remove(key, expected=version)
+    except ObjectMissing:
+        return
+
+
+def _decode(name: str, data: bytes) -> RepoInfo:
+    try:
+        info = msgspec.json.decode(data, type=RepoInfo)
+    except msgspec.MsgspecError as error:
+        raise Corrupt(f"repo {name}: {info_key(name)} cannot be decoded: {error}") from error
+    if info.name != name:
+        raise Corrupt(f"repo {name}: {info_key(name)} is of a repo called {info.name[:100]!r}")
+    return info
+
+
+def _not_found(library: Library, name: str) -> str:
+    names = list(repo_names(library))
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if near:
+        return f"repo {name}: not in the store; did you mean {' or '.join(near)}?"
+    return f"repo {name}: not in the store" + ("" if names else ", which has no repos yet")
