@@ -107,6 +107,13 @@ class IsADirectory(Refused):
     wire = "is_a_directory"
 
 
+class Busy(Refused):
+    """Something that another process or thread is using; waiting for it took too long."""
+
+    errno = E.EBUSY
+    wire = "busy"
+
+
 class Partial(VfsError):
     """Work that was done in part: what failed was named, the rest stands."""
 
@@ -117,6 +124,26 @@ class LocalIOError(VfsError):
     """A local file or directory could not be read or written."""
 
     wire = "local_io"
+
+
+class JournalError(VfsError):
+    """The journal could not be opened, read or written: what it should hold is not recorded."""
+
+    wire = "journal"
+
+
+class LocalDenied(LocalIOError):
+    """A local file or directory that permissions, or a read-only mount, keep from us."""
+
+    errno = E.EACCES
+    wire = "local_denied"
+
+
+class LocalFull(LocalIOError):
+    """The local disk or the quota has no room left; nothing half-written is visible."""
+
+    errno = E.ENOSPC
+    wire = "local_full"
 
 
 class StoreError(VfsError):

@@ -1,1 +1,1 @@
-"""."""
+"""Threads and time: ordered pools, single flight, deadlines."""

@@ -1,1 +1,1 @@
-"""."""
+"""Local files: atomic writes, private directories, locks between processes."""

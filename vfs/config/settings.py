@@ -1,0 +1,120 @@
+"""The settings of one run of vfs: every default, and `load`, which applies the other origins over them.
+
+Order, later wins: defaults, /etc/vfs/config.toml, the user's config.toml, VFS_* variables, flags.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import msgspec
+
+from vfs.config.places import SYSTEM_CONFIG, Places, places, user_at_host
+from vfs.config.values import Values, convert, flat_file, flat_mapping, from_environ
+from vfs.errors import ConfigError
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+class S3Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to reach an S3 service; empty strings leave the choice to boto3's ordinary configuration."""
+
+    endpoint: str = ""
+    region: str = ""
+    anonymous: bool = False
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All settings. Sizes are bytes, times are seconds; directories are absolute paths, not made yet.
+
+    `store` is a URL (`file:///path`, `s3://bucket/prefix`) or a path. `memory` bounds what one process
+    keeps of contents, `cache_limit` the local cache, `jobs` the threads of one operation, `timeout` the
+    time one store operation may take with all its retries.
+    """
+
+    store: str
+    state_dir: str
+    cache_dir: str
+    author: str
+    memory: int = 256 * MIB
+    cache_limit: int = 20 * GIB
+    jobs: int = 1
+    timeout: float = 60.0
+    s3: S3Settings = S3Settings()
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """Settings, and for each key (`s3.endpoint` style) where its value came from."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+
+def load(
+    overrides: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+    *,
+    system_config: str = SYSTEM_CONFIG,
+) -> Loaded:
+    """The settings of this process; ConfigError names the file, variable or flag and the key.
+
+    `overrides` are flags by key, dotted or nested; those that are None count as not given. `environ`
+    stands in for `os.environ`.
+    """
+    environment = os.environ if environ is None else environ
+    here = places(environment, os.geteuid())
+    known = _known_keys()
+    values: Values = _defaults(here)
+    for path in (system_config, here.user_config):
+        values.update(flat_file(path, known))
+    values.update(from_environ(environment, known))
+    values.update(flat_mapping(overrides or {}, "flag", known))
+    return Loaded(_build(values), {key: value.origin for key, value in sorted(values.items())})
+
+
+def default_settings(**overrides: object) -> Settings:
+    """Defaults with `overrides` applied, reading no file and no VFS_* variable: for tests and embedding."""
+    environment = {"HOME": os.environ.get("HOME", "")}
+    values = _defaults(places(environment, os.geteuid()))
+    values.update(flat_mapping(overrides, "flag", _known_keys()))
+    return _build(values)
+
+
+def _known_keys() -> dict[str, type]:
+    known: dict[str, type] = {}
+    for field in msgspec.structs.fields(Settings):
+        if field.name != "s3":
+            known[field.name] = field.type
+    for field in msgspec.structs.fields(S3Settings):
+        known[f"s3.{field.name}"] = field.type
+    return known
+
+
+def _defaults(here: Places) -> Values:
+    nested: dict[str, object] = {
+        "store": f"file://{here.store}",
+        "state_dir": here.state_dir,
+        "cache_dir": here.cache_dir,
+        "author": user_at_host(os.geteuid()),
+        "jobs": len(os.sched_getaffinity(0)),
+    }
+    for field in msgspec.structs.fields(Settings):
+        if field.name not in nested and field.name != "s3":
+            nested[field.name] = field.default
+    nested["s3"] = msgspec.structs.asdict(S3Settings())
+    return flat_mapping(nested, "default", _known_keys())
+
+
+def _build(values: Values) -> Settings:
+    nested: dict[str, object] = {}
+    s3: dict[str, object] = {}
+    for key, value in values.items():
+        table, _, name = key.rpartition(".")
+        (s3 if table else nested)[name] = convert(key, value, _known_keys()[key])
+    settings = msgspec.convert({**nested, "s3": s3}, Settings)
+    for name in ("jobs", "memory", "cache_limit", "timeout"):
+        if getattr(settings, name) <= 0:
+            raise ConfigError(f"{values[name].origin}: {name} must be above 0, not {getattr(settings, name)}")
+    return settings

@@ -1,0 +1,212 @@
+"""A store in a local directory: one file per object, key parts as directories.
+
+Crash windows: an object is written to a temporary file, made durable, renamed, and its directory made
+durable, so a reader sees the old object or the new one. What a crash leaves is a temporary file, which
+listings do not show and `sweep` removes. Refs move under one lock file per store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+from collections.abc import Iterator
+
+from vfs.errors import Conflict, ObjectMissing, StoreMissing
+from vfs.files.atomic import TEMP_PREFIX, fsync_dir, write_atomic
+from vfs.files.lock import FileLock
+from vfs.store.keys import check_data, check_key, check_prefix, check_range, content_version
+from vfs.store.protocol import ObjectInfo
+from vfs.store.translate import translating
+
+LOCK_NAME = ".lock"
+# What the umask leaves of these decides who else may use the store.
+_FILE_MODE = 0o666
+_DIR_MODE = 0o777
+# An object is written in seconds; after an hour its temporary file has no writer any more.
+SWEEP_AGE = 3600.0
+
+
+class LocalStore:
+    """Objects as files below `root`.
+
+    Invariants: a file under a key's name is whole and durable; a name that starts with a dot is never an
+    object; refs change only while `.lock` is held, so a version read under it stays true until the rename.
+    Safe for any number of threads and processes; no state but the path.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], *, timeout: float = 60.0) -> None:
+        """`root` is an existing directory; `timeout`: seconds to wait for the lock of refs."""
+        self.root = os.path.abspath(os.fspath(root))
+        self.url = f"file://{self.root}"
+        self._timeout = timeout
+
+    def local_path(self, key: str) -> str:
+        """The absolute path of the file that holds, or would hold, the object `key`."""
+        return f"{self.root}/{check_key(key)}"
+
+    def get(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
+        """See `Store.get`."""
+        check_range(key, start, length)
+        path = self.local_path(key)
+        try:
+            with translating(self.url, key, "read"):
+                return _read(path, start, length)
+        except _Absent as error:
+            raise self._missing(key) from error
+
+    def get_version(self, key: str) -> tuple[bytes, str]:
+        """See `Store.get_version`."""
+        data = self.get(key)
+        return data, content_version(data)
+
+    def put(self, key: str, data: bytes | bytearray | memoryview) -> None:
+        """See `Store.put`."""
+        check_data(key, data)
+        path = self.local_path(key)
+        with translating(self.url, key, "written"):
+            self._make_parents(path)
+            write_atomic(path, data, mode=_FILE_MODE)
+
+    def swap(self, key: str, data: bytes, *, expected: str | None) -> str:
+        """See `Store.swap`."""
+        check_data(key, data)
+        path = self.local_path(key)
+        with translating(self.url, key, "written"), self._lock():
+            self._expect(key, expected)
+            self._make_parents(path)
+            write_atomic(path, data, mode=_FILE_MODE)
+        return content_version(data)
+
+    def remove(self, key: str, *, expected: str) -> None:
+        """See `Store.remove`."""
+        path = self.local_path(key)
+        with translating(self.url, key, "removed"), self._lock():
+            self._expect(key, expected)
+            os.unlink(path)
+            fsync_dir(os.path.dirname(path))
+
+    def delete(self, key: str) -> None:
+        """See `Store.delete`."""
+        path = self.local_path(key)
+        with translating(self.url, key, "removed"), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(path)
+            fsync_dir(os.path.dirname(path))
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """See `Store.list`. Objects that come or go meanwhile may be in it or not."""
+        check_prefix(prefix)
+        if not os.path.isdir(self.root):
+            raise StoreMissing(f"{self.url}: no such directory")
+        top = prefix.rpartition("/")[0]
+        yield from self._walk(f"{top}/" if top else "", prefix)
+
+    def sweep(self, *, older_than: float = SWEEP_AGE) -> int:
+        """Remove temporary files that crashed writers left, those unchanged for `older_than` seconds; how many."""
+        before = time.time() - older_than
+        removed = 0
+        with translating(self.url, "", "swept"):
+            for directory, _, files in os.walk(self.root):
+                for name in files:
+                    removed += name.startswith(TEMP_PREFIX) and _unlink_old(os.path.join(directory, name), before)
+        return removed
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _missing(self, key: str) -> ObjectMissing | StoreMissing:
+        if not os.path.isdir(self.root):
+            return StoreMissing(f"{self.url}: no such directory")
+        return ObjectMissing(f"{self.url}: no object {key}")
+
+    def _lock(self) -> FileLock:
+        return FileLock(f"{self.root}/{LOCK_NAME}", timeout=self._timeout, mode=_FILE_MODE)
+
+    def _expect(self, key: str, expected: str | None) -> None:
+        try:
+            version = self.get_version(key)[1]
+        except ObjectMissing:
+            version = None
+        if version != expected:
+            raise Conflict(f"{self.url}: {key}: another writer was first")
+
+    def _make_parents(self, path: str) -> None:
+        missing: list[str] = []
+        directory = os.path.dirname(path)
+        while len(directory) > len(self.root) and not os.path.isdir(directory):
+            missing.append(directory)
+            directory = os.path.dirname(directory)
+        for directory in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(directory, _DIR_MODE)
+            fsync_dir(os.path.dirname(directory))
+
+    def _walk(self, below: str, prefix: str) -> Iterator[ObjectInfo]:
+        with translating(self.url, below, "listed"):
+            names = _sorted_names(f"{self.root}/{below}")
+        for name, is_dir in names:
+            key = below + name
+            if is_dir and (key.startswith(prefix) or prefix.startswith(key)):
+                yield from self._walk(key, prefix)
+            elif not is_dir and key.startswith(prefix):
+                yield from self._info(key)
+
+    def _info(self, key: str) -> Iterator[ObjectInfo]:
+        with translating(self.url, key, "read"):
+            try:
+                found = os.lstat(f"{self.root}/{key}")
+            except FileNotFoundError:
+                return
+        if stat.S_ISREG(found.st_mode):
+            yield ObjectInfo(key, found.st_size, found.st_mtime_ns)
+
+
+class _Absent(Exception):
+    """There is no such file."""
+
+
+def _read(path: str, start: int, length: int | None) -> bytes:
+    # O_NOFOLLOW and O_NONBLOCK: what someone planted in the store, a symlink or a fifo, is no object.
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _Absent from error
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(0, "it is not a regular file")
+        end = found.st_size if length is None else min(start + length, found.st_size)
+        return _pread(fd, start, end - start)
+    finally:
+        os.close(fd)
+
+
+def _pread(fd: int, start: int, length: int) -> bytes:
+    if length <= 0:
+        return b""
+    data = os.pread(fd, length, start)
+    if len(data) == length or not data:
+        return data
+    # Linux returns at most 0x7ffff000 bytes a call.
+    return data + _pread(fd, start + len(data), length - len(data))
+
+
+def _sorted_names(directory: str) -> list[tuple[str, bool]]:
+    """Names in key order: a directory sorts as its name with a slash, so `a-b` comes before `a/…`."""
+    names: list[tuple[str, bool]] = []
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(directory) as entries:
+        for entry in entries:
+            if not entry.name.startswith("."):
+                is_dir = entry.is_dir()
+                names.append((entry.name + "/" if is_dir else entry.name, is_dir))
+    names.sort()
+    return names
+
+
+def _unlink_old(path: str, before: float) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        if os.lstat(path).st_mtime < before:
+            os.unlink(path)
+            return True
+    return False

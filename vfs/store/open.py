@@ -1,0 +1,65 @@
+"""From a URL to a store: opening one that exists, making one that does not."""
+
+from __future__ import annotations
+
+import os
+
+from vfs.config.settings import Settings
+from vfs.errors import StoreMissing
+from vfs.files.translate import cause_of
+from vfs.store.local import LocalStore
+from vfs.store.marker import ensure_marker, read_marker
+from vfs.store.protocol import Store
+from vfs.store.translate import translating
+from vfs.store.url import S3URL, FileURL, parse_url
+
+
+def open_store(url: str, settings: Settings) -> Store:
+    """The store at `url`, its format checked.
+
+    StoreMissing when there is none, StoreFormat when another version wrote it, StoreDenied, StoreTimeout.
+    """
+    place = parse_url(url)
+    if isinstance(place, FileURL):
+        _must_be_there(place.path)
+    store = _connect(place, settings)
+    read_marker(store)
+    return store
+
+
+def create_store(url: str, settings: Settings) -> Store:
+    """A store at `url`, made when there is none; an existing one is opened and left as it is.
+
+    A bucket must exist already. StoreError when the place cannot carry a store.
+    """
+    place = parse_url(url)
+    if isinstance(place, FileURL):
+        _make_directory(place.path)
+    store = _connect(place, settings)
+    ensure_marker(store)
+    return store
+
+
+def _connect(place: FileURL | S3URL, settings: Settings) -> Store:
+    if isinstance(place, FileURL):
+        return LocalStore(place.path, timeout=settings.timeout)
+    # boto3 takes a quarter of a second to import; local stores do without.
+    from vfs.store.s3 import S3Store
+
+    return S3Store(place, settings.s3, timeout=settings.timeout)
+
+
+def _must_be_there(path: str) -> None:
+    try:
+        is_directory = os.path.isdir(path) or not os.stat(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StoreMissing(f"file://{path}: {cause_of(error)}; `vfs init file://{path}` makes a store") from error
+    except OSError as error:
+        raise StoreMissing(f"file://{path}: {cause_of(error)}") from error
+    if not is_directory:
+        raise StoreMissing(f"file://{path}: not a directory")
+
+
+def _make_directory(path: str) -> None:
+    with translating(f"file://{path}", "", "made"):
+        os.makedirs(path, exist_ok=True)
