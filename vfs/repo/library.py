@@ -14,13 +14,15 @@ from vfs.content.reader import FileReader
 from vfs.content.writer import ContentWriter
 from vfs.files.private import private_dir
 from vfs.model.commit import StoredCommit
+from vfs.model.entry import BlobRef
 from vfs.model.ids import Digest, digest_of
 from vfs.repo.bounded import BoundedCache
 from vfs.store.open import create_store, open_store
 from vfs.store.protocol import Store
+from vfs.tree.pages import Pages
 from vfs.tree.tree import Tree
 
-# A tree object holds decoded pages; a history walk or a merge looks at a few at a time.
+# Trees are small, their pages are kept by the one `Pages`; a walk over a history looks at two at a time.
 TREES_KEPT = 16
 COMMITS_KEPT = 4096
 
@@ -38,6 +40,7 @@ class Library:
         self.blobs = Blobs(store, memory=settings.memory)
         self.files = FileReader(self.blobs)
         self.commits: BoundedCache[tuple[str, Digest], StoredCommit] = BoundedCache(COMMITS_KEPT)
+        self._pages = Pages(self.blobs)
         self._trees: BoundedCache[Digest, Tree] = BoundedCache(TREES_KEPT)
         self._known: KnownChunks | None = None
         self._lock = Lock()
@@ -54,8 +57,11 @@ class Library:
 
     def tree(self, stored: StoredCommit) -> Tree:
         """The tree of a commit."""
-        root = stored.locations.root
-        return self._trees.get(root.digest) or self._trees.put(root.digest, Tree(self.blobs, root))
+        return self.tree_at(stored.locations.root)
+
+    def tree_at(self, root: BlobRef) -> Tree:
+        """The tree below a root page that is durable in the store, committed or not."""
+        return self._trees.get(root.digest) or self._trees.put(root.digest, Tree(self.blobs, root, pages=self._pages))
 
     @property
     def known(self) -> KnownChunks:
