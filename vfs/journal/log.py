@@ -1,0 +1,168 @@
+"""The log: an append-only, hash-chained list of records which many processes write to at once."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+
+from vfs.errors import Corrupt
+from vfs.files.private import private_dir
+from vfs.journal import derived
+from vfs.journal.chain import ORIGIN, Record, chain_hash
+from vfs.journal.database import NAME, connect, translated
+from vfs.journal.events import Event, decode_event, encode_event, kind_of
+from vfs.journal.head import Head, HeadFile
+from vfs.model.ids import Digest
+
+_INSERT = "INSERT INTO records(seq, time_ns, kind, body, previous, hash) VALUES(?,?,?,?,?,?)"
+_SELECT = "SELECT seq, time_ns, kind, body, previous, hash FROM records"
+# Rows fetched at a time while reading the log, so that a reader never holds the lock for long.
+_PAGE = 1000
+
+
+class Journal:
+    """The journal of one state directory.
+
+    Records are numbered 1, 2, … without gaps; each holds the hash of the one before. A batch is one
+    transaction: all of it is in the log, or nothing. Safe to use from several threads (one connection,
+    guarded by a lock) and several processes (SQLite's write lock). Errors: JournalError; Corrupt for a damaged file.
+    """
+
+    def __init__(self, path: str, conn: sqlite3.Connection, head: HeadFile, clock: Callable[[], int]) -> None:
+        """`Journal.open` is the way to get one."""
+        self.path = path
+        self._conn = conn
+        self._head = head
+        self._clock = clock
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, state_dir: str | os.PathLike[str], *, clock: Callable[[], int] = time.time_ns) -> Journal:
+        """The journal in `state_dir` (made 0700 when absent), made when there is none yet."""
+        directory = private_dir(state_dir)
+        path = os.path.join(directory, NAME)
+        head = HeadFile(path + ".head")
+        try:
+            with head.locked():
+                conn = connect(path)
+        except BaseException:
+            head.close()
+            raise
+        return cls(path, conn, head, clock)
+
+    def append(self, events: Sequence[Event]) -> int:
+        """Add one record per event, durably and all together; the number of the last record."""
+        rows = [(event, kind_of(event), encode_event(event)) for event in events]
+        with self._lock, translated(self.path):
+            self._conn.execute("BEGIN IMMEDIATE")
+            try:
+                head = self._tail()
+                for event, kind, body in rows:
+                    head = self._add(head, event, kind, body)
+                self._conn.execute("COMMIT")
+            except BaseException:
+                if self._conn.in_transaction:
+                    self._conn.execute("ROLLBACK")
+                raise
+        if rows:
+            self._head.advance(head)
+        return head.seq
+
+    def _tail(self) -> Head:
+        row = self._conn.execute("SELECT seq, hash FROM records ORDER BY seq DESC LIMIT 1").fetchone()
+        return Head(0, ORIGIN) if row is None else Head(*row)
+
+    def _add(self, head: Head, event: Event, kind: str, body: bytes) -> Head:
+        seq, now = head.seq + 1, self._clock()
+        hash = chain_hash(head.hash, seq, now, kind, body)
+        self._conn.execute(_INSERT, (seq, now, kind, body, head.hash, hash))
+        derived.apply(self._conn, seq, event)
+        return Head(seq, hash)
+
+    def tail(self) -> Head:
+        """Number and hash of the last record; 0 and 32 zero bytes when there is none."""
+        with self._lock, translated(self.path):
+            return self._tail()
+
+    def noted_head(self) -> Head | None:
+        """What the head file says; JournalError when it is damaged."""
+        return self._head.read()
+
+    def records(self, *, after: int = 0) -> Iterator[Record]:
+        """The records above number `after` as stored, in order."""
+        while page := self.select(f"{_SELECT} WHERE seq > ? ORDER BY seq LIMIT {_PAGE}", (after,)):
+            for row in page:
+                record = _record(row, self.path)
+                after = record.seq
+                yield record
+
+    def record(self, seq: int) -> Record:
+        """Record number `seq`, checked against its own hash; Corrupt when it is missing or altered."""
+        rows = self.select(f"{_SELECT} WHERE seq = ?", (seq,))
+        if not rows:
+            raise Corrupt(f"journal {self.path}: record {seq}: missing")
+        record = _record(rows[0], self.path)
+        if not record.intact():
+            raise Corrupt(f"journal {self.path}: record {seq}: altered")
+        return record
+
+    def event(self, seq: int) -> Event:
+        """What record number `seq` says."""
+        record = self.record(seq)
+        return decode_event(record.kind, record.body, f"journal {self.path}: record {seq}")
+
+    def select(self, query: str, values: Sequence[object] = ()) -> list[tuple[object, ...]]:
+        """All rows of one query."""
+        with self._lock, translated(self.path):
+            return self._conn.execute(query, tuple(values)).fetchall()
+
+    def rebuild(self) -> int:
+        """Make the query tables anew from the log; how many records were read."""
+        count = 0
+        with self._lock, translated(self.path):
+            self._conn.execute("BEGIN IMMEDIATE")
+            try:
+                derived.clear(self._conn)
+                for record in self.records():
+                    what = f"journal {self.path}: record {record.seq}"
+                    derived.apply(self._conn, record.seq, decode_event(record.kind, record.body, what))
+                    count += 1
+                self._conn.execute("COMMIT")
+            except BaseException:
+                self._conn.execute("ROLLBACK")
+                raise
+        return count
+
+    def close(self) -> None:
+        """Release the database."""
+        with self._lock:
+            self._conn.close()
+            self._head.close()
+
+    def __enter__(self) -> Journal:
+        """The journal itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Release the database."""
+        self.close()
+
+
+def _record(row: Sequence[object], path: str) -> Record:
+    seq, time_ns, kind, body, previous, hash = row
+    if not (
+        isinstance(seq, int)
+        and isinstance(time_ns, int)
+        and isinstance(kind, str)
+        and isinstance(body, bytes)
+        and isinstance(previous, Digest)
+        and isinstance(hash, Digest)
+    ):
+        raise Corrupt(f"journal {path}: record {seq}: a field of the wrong type")
+    return Record(seq, time_ns, kind, body, previous, hash)

@@ -1,0 +1,133 @@
+"""Who touches a mount: from a thread id to a described process, while it lives."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+from typing import TypeAlias
+
+import msgspec
+
+from vfs.journal import procfs
+from vfs.journal.container import container_of
+from vfs.journal.executable import Executables, open_executable
+from vfs.journal.procfs import Mark, Status
+from vfs.model.record import Process
+
+# A chain of parents longer than this is cut.
+_CHAIN = 32
+# Descriptors of executables held until the next flush.
+_HANDLES = 256
+_THREADS = 4096
+# The key of the daemon itself, whose own opens (to digest an executable on the mount) are nobody's reads.
+OWN = -1
+_Identity: TypeAlias = tuple[int, Mark]
+
+
+class Found(msgspec.Struct):
+    """A described process on its way into the journal; `handle` is its executable, -1 for none."""
+
+    process: Process
+    handle: int
+
+    def with_digest(self, executables: Executables) -> Process:
+        """The process with the digest of its executable. Blocks; closes `handle`."""
+        if self.handle < 0:
+            return self.process
+        handle, self.handle = self.handle, -1
+        return msgspec.structs.replace(self.process, exe_digest=executables.digest(handle))
+
+
+class Processes:
+    """The processes of one session, each with a key that no other process of the session has.
+
+    A process is known by pid, start time and exec mark: a reused pid, or a program that executed another,
+    is a new process. Used by one thread (the event loop); `take` hands over what is new.
+    """
+
+    def __init__(self, *, root_pid: int | None = None) -> None:
+        """`root_pid`: where chains of parents end; without it, at the first ancestor of another user."""
+        self._root = root_pid
+        self._own = os.getpid()
+        self._boot = procfs.boot_ns()
+        self._threads: dict[int, tuple[Mark, int]] = {}
+        self._keys: dict[_Identity, int] = {}
+        self._next = (secrets.randbits(31) << 31) + 1
+        self._found: list[Found] = []
+        self._users: dict[int, str] = {}
+
+    def key_of(self, tid: int) -> int:
+        """The key of the process that thread `tid` belongs to, described now if it is new.
+
+        0 when there is no such thread (any more), or when the kernel cannot name it (another pid namespace).
+        """
+        mark = procfs.mark_of(tid)
+        if mark is None:
+            return 0
+        known = self._threads.get(tid)
+        if known is not None and known[0] == mark:
+            return known[1]
+        key = self._look_up(tid)
+        if len(self._threads) >= _THREADS:
+            self._threads.clear()
+        self._threads[tid] = (mark, key)
+        return key
+
+    def take(self) -> list[Found]:
+        """The processes described since the last call, parents first."""
+        found, self._found = self._found, []
+        return found
+
+    def _look_up(self, tid: int) -> int:
+        status = procfs.status_of(tid)
+        if status is None:
+            return 0
+        return OWN if status.tgid == self._own else self._process(status.tgid, depth=0, uid=status.uid)
+
+    def _process(self, pid: int, *, depth: int, uid: int) -> int:
+        mark, status = procfs.mark_of(pid), procfs.status_of(pid)
+        if mark is None or status is None:
+            return 0
+        known = self._keys.get((pid, mark))
+        if known is None:
+            if depth and not self._wanted(pid, status, uid):
+                return 0
+            parent = 0 if pid == self._root else self._parent(status, depth=depth, uid=uid)
+            known = self._describe(pid, mark, status, parent)
+        return known
+
+    def _wanted(self, pid: int, status: Status, uid: int) -> bool:
+        return pid > 1 and (self._root is not None or status.uid == uid)
+
+    def _parent(self, status: Status, *, depth: int, uid: int) -> int:
+        return self._process(status.ppid, depth=depth + 1, uid=uid) if status.ppid > 0 and depth < _CHAIN else 0
+
+    def _describe(self, pid: int, mark: Mark, status: Status, parent: int) -> int:
+        key, self._next = self._next, self._next + 1
+        process = Process(
+            key=key,
+            parent=parent,
+            pid=pid,
+            started_ns=procfs.started_ns(self._boot, mark),
+            ended_ns=0,
+            exe=procfs.link_of(pid, "exe"),
+            exe_digest=b"",
+            argv=procfs.argv_of(pid),
+            cwd=procfs.link_of(pid, "cwd"),
+            uid=status.uid,
+            user=self._user(status.uid),
+            container=container_of(procfs.read(f"/proc/{pid}/cgroup")),
+        )
+        handle = open_executable(pid) if len(self._found) < _HANDLES else -1
+        self._found.append(Found(process, handle))
+        self._keys[pid, mark] = key
+        return key
+
+    def _user(self, uid: int) -> str:
+        if uid not in self._users:
+            try:
+                self._users[uid] = pwd.getpwuid(uid).pw_name
+            except KeyError:
+                self._users[uid] = str(uid)
+        return self._users[uid]
