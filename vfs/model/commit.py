@@ -11,6 +11,7 @@ import msgspec
 from vfs.errors import Corrupt, StoreFormat
 from vfs.model.entry import BlobRef, ChunkList
 from vfs.model.ids import Digest, check_digest, digest_of
+from vfs.model.wire import decode
 
 COMMIT_FORMAT = 1
 
@@ -66,7 +67,15 @@ class _Object(msgspec.Struct, frozen=True, array_like=True):
     locations: bytes
 
 
+class _Format(msgspec.Struct, frozen=True, array_like=True):
+    format: int
+
+
 _MAGIC = b"vfs-commit"
+_objects = msgspec.msgpack.Decoder(_Object)
+_formats = msgspec.msgpack.Decoder(_Format)
+_commits = msgspec.msgpack.Decoder(Commit)
+_locations = msgspec.msgpack.Decoder(Locations)
 
 
 def encode_commit(commit: Commit, locations: Locations) -> tuple[Digest, bytes]:
@@ -78,17 +87,14 @@ def encode_commit(commit: Commit, locations: Locations) -> tuple[Digest, bytes]:
 def decode_commit(id: Digest, data: bytes) -> StoredCommit:
     """The commit stored as `data`; Corrupt unless its identity bytes hash to `id`."""
     what = f"commit {id.hex()}"
-    try:
-        stored = msgspec.msgpack.decode(data, type=_Object)
-        if stored.magic != _MAGIC or digest_of(stored.identity) != id:
-            raise Corrupt(f"{what}: the bytes in the store do not hash to its id")
-        version = msgspec.msgpack.decode(stored.identity)[0]
-        if version != COMMIT_FORMAT:
-            raise StoreFormat(f"{what}: format {version}, this version reads {COMMIT_FORMAT}; a newer vfs is needed")
-        commit = msgspec.msgpack.decode(stored.identity, type=Commit)
-        locations = msgspec.msgpack.decode(stored.locations, type=Locations)
-    except (msgspec.MsgspecError, IndexError, TypeError, KeyError) as error:
-        raise Corrupt(f"{what}: cannot be decoded: {error}") from error
+    stored = decode(_objects, data, what=what)
+    if stored.magic != _MAGIC or digest_of(stored.identity) != id:
+        raise Corrupt(f"{what}: the bytes in the store do not hash to its id")
+    version = decode(_formats, stored.identity, what=what).format
+    if version != COMMIT_FORMAT:
+        raise StoreFormat(f"{what}: format {version}, this version reads {COMMIT_FORMAT}; a newer vfs is needed")
+    commit = decode(_commits, stored.identity, what=what)
+    locations = decode(_locations, stored.locations, what=what)
     check_digest(commit.root, what)
     if locations.root.digest != commit.root:
         raise Corrupt(f"{what}: the root page it points to is not the one it names")

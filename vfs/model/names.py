@@ -47,7 +47,7 @@ def check_label(kind: str, name: str) -> str:
     """A repo, branch or tag name: 1 to 100 letters, digits, `.`, `_`, `-`, `+`; the first a letter, digit or `_`."""
     if not _LABEL.fullmatch(name):
         raise InvalidName(
-            f"{kind} '{printable(name.encode('utf-8', 'surrogateescape'))}': not a name; letters, digits and . _ - + only, "
-            "the first a letter, digit or _, at most 100"
+            f"{kind} '{printable(name.encode('utf-8', 'surrogateescape'))}': not a name; "
+            "letters, digits and . _ - + only, the first a letter, digit or _, at most 100"
         )
     return name

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from vfs.errors import Corrupt
 from vfs.model.commit import InputCommit
 from vfs.model.ids import Digest
+from vfs.model.wire import decode
 
 RECORD_FORMAT = 1
 
@@ -73,6 +73,9 @@ class RunRecord(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     outputs: tuple[Output, ...] = ()
 
 
+_decoder = msgspec.msgpack.Decoder(RunRecord)
+
+
 def encode_record(record: RunRecord) -> bytes:
     """The canonical bytes of `record`."""
     return msgspec.msgpack.encode(record)
@@ -80,7 +83,4 @@ def encode_record(record: RunRecord) -> bytes:
 
 def decode_record(data: bytes, what: str) -> RunRecord:
     """The record in `data`; Corrupt naming `what` when it is none."""
-    try:
-        return msgspec.msgpack.decode(data, type=RunRecord)
-    except msgspec.MsgspecError as error:
-        raise Corrupt(f"{what}: run record cannot be decoded: {error}") from error
+    return decode(_decoder, data, what=f"{what}: run record")
