@@ -1,0 +1,52 @@
+"""One call of the command: what its global options say, and the library it opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from vfs.config.settings import Loaded, Settings
+    from vfs.repo.library import Library
+
+
+@dataclass
+class Call:
+    """State of one call. The library is opened at first use and closed by the frame, whatever happens.
+
+    `kept` is what Ctrl-C leaves behind; commands that work for long set it as they go.
+    """
+
+    overrides: dict[str, object] = field(default_factory=dict)
+    debug: bool = False
+    kept: str = ""
+    _library: Library | None = None
+
+    def loaded(self) -> Loaded:
+        """The settings with the origin of each."""
+        from vfs.config.settings import load
+
+        return load(self.overrides)
+
+    def settings(self) -> Settings:
+        """The settings of this call."""
+        return self.loaded().settings
+
+    def library(self) -> Library:
+        """The library over the store of this call."""
+        if self._library is None:
+            from vfs.repo.library import Library
+
+            self._library = Library.open(self.settings())
+        return self._library
+
+    def close(self) -> None:
+        """Close the library if it was opened."""
+        if self._library is not None:
+            self._library.close()
+            self._library = None
+
+
+pass_call = click.make_pass_decorator(Call, ensure=True)

@@ -1,0 +1,40 @@
+"""`vfs show`: one commit in full."""
+
+from __future__ import annotations
+
+import click
+
+from vfs.cli import options, output
+from vfs.cli.call import Call, pass_call
+from vfs.cli.commits import print_commit, record_fields, record_json
+from vfs.cli.parameters import REVISION
+from vfs.cli.values import commit_json
+from vfs.model.revision import Revision
+from vfs.repo.commits import read_record
+from vfs.repo.resolve import resolve
+
+
+@click.command("show")
+@click.argument("revision", metavar="REV", type=REVISION)
+@options.as_json
+@pass_call
+def show_command(call: Call, revision: Revision, as_json: bool) -> None:
+    """Show one commit and what it was made from.
+
+    As JSON the run record comes whole: processes, files read, outputs.
+
+    \b
+    Examples:
+      vfs show photos@v1
+      vfs show --json thumbs | jq '.record.reads[].path'
+    """
+    library = call.library()
+    stored = resolve(library, revision).stored
+    record = read_record(library, stored)
+    if as_json:
+        output.document({**commit_json(stored), "record": record_json(record) if record else None})
+        return
+    print_commit(stored)
+    if record is not None:
+        output.line()
+        output.fields(record_fields(record))

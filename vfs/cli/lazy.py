@@ -1,0 +1,40 @@
+"""A click group that imports the module of a command only when that command is called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+import click
+from click.shell_completion import CompletionItem
+
+from vfs.cli.catalogue import COMMANDS, SECTIONS
+
+
+class LazyGroup(click.Group):
+    """Commands come from `vfs.cli.catalogue`, which also holds their summaries, so help imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the help text."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now; None when there is none."""
+        item = COMMANDS.get(cmd_name)
+        if item is None:
+            return None
+        module = import_module(f"vfs.cli.commands.{item.module}")
+        return cast(click.Command, getattr(module, item.attribute))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by section, with their summaries."""
+        for section, items in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(item.name, item.summary) for item in items], col_max=16)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names of commands and of global options."""
+        items = [
+            CompletionItem(name, help=item.summary) for name, item in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
