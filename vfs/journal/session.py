@@ -41,7 +41,7 @@ def begin_session(
         kind=kind,
         mountpoint=os.fsencode(mountpoint),
         command=tuple(os.fsencode(word) for word in command),
-        cwd=_cwd() if cwd is None else cwd,
+        cwd=current_directory() if cwd is None else cwd,
         user=user_name(),
         uid=os.getuid(),
         host=socket.gethostname(),
@@ -91,7 +91,8 @@ def user_name() -> str:
         return str(os.getuid())
 
 
-def _cwd() -> bytes:
+def current_directory() -> bytes:
+    """The working directory of this process, b"" when it was removed."""
     try:
         return os.getcwdb()
     except OSError:

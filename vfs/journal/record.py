@@ -1,0 +1,189 @@
+"""The run record of a session, as sealed into a commit; and those of changes that no session stands behind."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+import vfs
+from vfs.errors import Corrupt
+from vfs.journal.events import Event, ProcessSeen, ReadsSeen
+from vfs.journal.log import Journal
+from vfs.journal.session import current_directory, session_start, user_name
+from vfs.model.commit import InputCommit
+from vfs.model.ids import Digest, short
+from vfs.model.record import Output, Process, Read, RunRecord
+
+Source: TypeAlias = tuple[str, Digest]
+# Process number in the record, source number in `_Inputs`, path, digest.
+Found: TypeAlias = tuple[int, int, bytes, Digest]
+
+
+def run_record(
+    journal: Journal,
+    session: str,
+    *,
+    kind: str | None = None,
+    command: Sequence[bytes] | None = None,
+    outputs: Sequence[Output] = (),
+    exit_code: int = 0,
+    ended_ns: int | None = None,
+) -> RunRecord:
+    """What the journal knows of `session`, in canonical order: the same facts give the same bytes.
+
+    Processes come parents first, by start time; reads by process, input and path. `kind` and `command` default
+    to those of the session, `ended_ns` to now. Flush the observer first: what it still holds is not in the
+    record. Errors: NotFound for an unknown session, JournalError, Corrupt for an altered record.
+    """
+    start, started_ns = session_start(journal, session)
+    processes, numbers = _numbered(_processes(journal, session))
+    gathered = _Inputs(start.inputs)
+    found = _reads(journal, session, numbers, gathered)
+    inputs, places = gathered.final()
+    level, gaps = _observation(journal, session)
+    return RunRecord(
+        kind=start.kind if kind is None else kind,
+        command=start.command if command is None else tuple(command),
+        cwd=start.cwd,
+        exit_code=exit_code,
+        started_ns=started_ns,
+        ended_ns=time.time_ns() if ended_ns is None else ended_ns,
+        user=start.user,
+        host=start.host,
+        version=start.version,
+        level=level,
+        gaps=gaps,
+        environment=start.environment,
+        inputs=inputs,
+        processes=processes,
+        reads=tuple(_canonical(found, places)),
+        outputs=sorted_outputs(outputs),
+    )
+
+
+def mount_record(
+    journal: Journal,
+    session: str,
+    *,
+    outputs: Sequence[Output] = (),
+    command: Sequence[bytes] | None = None,
+    ended_ns: int | None = None,
+) -> RunRecord:
+    """The record of a commit made from a writable mount: all that touched the mount since it was mounted."""
+    return run_record(journal, session, kind="mount", command=command, outputs=outputs, ended_ns=ended_ns)
+
+
+def put_record(
+    *,
+    command: Sequence[bytes],
+    started_ns: int,
+    outputs: Sequence[Output] = (),
+    inputs: Sequence[InputCommit] = (),
+    kind: str = "put",
+    ended_ns: int | None = None,
+) -> RunRecord:
+    """The record of a change that vfs itself made (kind put, rm or merge): who, when, where, and which paths."""
+    return RunRecord(
+        kind=kind,
+        command=tuple(command),
+        cwd=current_directory(),
+        exit_code=0,
+        started_ns=started_ns,
+        ended_ns=time.time_ns() if ended_ns is None else ended_ns,
+        user=user_name(),
+        host=socket.gethostname(),
+        version=vfs.__version__,
+        inputs=tuple(inputs),
+        outputs=sorted_outputs(outputs),
+    )
+
+
+def sorted_outputs(outputs: Sequence[Output]) -> tuple[Output, ...]:
+    """Outputs by path, the last word on a path alone."""
+    last = {output.path: output for output in outputs}
+    return tuple(last[path] for path in sorted(last))
+
+
+class _Inputs:
+    """The input commits of a record: those the session was given, then any other that was read, by repo and id."""
+
+    def __init__(self, given: Sequence[InputCommit]) -> None:
+        self._given = tuple(given)
+        self._sources: dict[Source, int] = {}
+
+    def number(self, source: Source) -> int:
+        """A number for `source`, for the time being: `final` tells the one it gets in the record."""
+        return self._sources.setdefault(source, len(self._sources))
+
+    def final(self) -> tuple[tuple[InputCommit, ...], list[int]]:
+        """All inputs, and for each number given out so far its place among them."""
+        inputs = list(self._given)
+        names = {item.name for item in inputs}
+        places: dict[Source, int] = {}
+        for place, item in enumerate(inputs):
+            places.setdefault((item.repo, item.commit), place)
+        for repo, commit in sorted(set(self._sources) - set(places)):
+            name = repo if repo not in names else f"{repo}@{short(commit)}"
+            names.add(name)
+            places[repo, commit] = len(inputs)
+            inputs.append(InputCommit(name, repo, commit))
+        return tuple(inputs), [places[source] for source in self._sources]
+
+
+def _processes(journal: Journal, session: str) -> list[Process]:
+    found = []
+    for seq, event in _events(journal, "processes", session):
+        if not isinstance(event, ProcessSeen) or event.session != session:
+            raise Corrupt(f"journal {journal.path}: record {seq}: describes no process of session {session}")
+        found.append(event.process)
+    return found
+
+
+def _numbered(seen: list[Process]) -> tuple[tuple[Process, ...], dict[int, int]]:
+    """The processes in order, numbered from 1, and the number of each key."""
+    ordered = sorted(seen, key=lambda process: process.started_ns)
+    numbers = {process.key: number for number, process in enumerate(ordered, 1)}
+    processes = (
+        msgspec.structs.replace(process, key=numbers[process.key], parent=numbers.get(process.parent, 0))
+        for process in ordered
+    )
+    return tuple(processes), numbers
+
+
+def _reads(journal: Journal, session: str, numbers: dict[int, int], inputs: _Inputs) -> list[Found]:
+    found: list[Found] = []
+    for seq, event in _events(journal, "reads", session):
+        if not isinstance(event, ReadsSeen) or event.session != session:
+            raise Corrupt(f"journal {journal.path}: record {seq}: holds no reads of session {session}")
+        sources = [inputs.number(source) for source in event.sources]
+        for process, source, path, digest in event.reads:
+            if not 0 <= source < len(sources):
+                raise Corrupt(f"journal {journal.path}: record {seq}: a read of source {source} of {len(sources)}")
+            found.append((numbers.get(process, 0), sources[source], path, digest))
+    return found
+
+
+def _canonical(found: list[Found], places: list[int]) -> Iterator[Read]:
+    """The reads in order, each once; `found` is sorted in place."""
+    found.sort(key=lambda read: (read[0], places[read[1]], read[2]))
+    last: tuple[int, int, bytes] | None = None
+    for process, source, path, digest in found:
+        here = (process, places[source], path)
+        if here != last:
+            yield Read(*here, digest)
+        last = here
+
+
+def _events(journal: Journal, table: str, session: str) -> Iterator[tuple[int, Event]]:
+    for (seq,) in journal.select(f"SELECT seq FROM {table} WHERE session = ? ORDER BY seq", (session,)):
+        if isinstance(seq, int):
+            yield seq, journal.event(seq)
+
+
+def _observation(journal: Journal, session: str) -> tuple[str, int]:
+    level, gaps = journal.select("SELECT level, gaps FROM sessions WHERE session = ?", (session,))[0]
+    return str(level), int(str(gaps))
