@@ -15,8 +15,9 @@ from vfs.content.writer import ContentWriter
 from vfs.files.private import private_dir
 from vfs.model.commit import StoredCommit
 from vfs.model.entry import BlobRef
-from vfs.model.ids import Digest, digest_of
+from vfs.model.ids import Digest
 from vfs.repo.bounded import BoundedCache
+from vfs.store.marker import read_marker
 from vfs.store.open import create_store, open_store
 from vfs.store.protocol import Store
 from vfs.tree.pages import Pages
@@ -72,10 +73,8 @@ class Library:
             return self._known
 
     def writer(self) -> ContentWriter:
-        """A new writer of content, deduplicating against all packs the store has now."""
-        known = self.known
-        known.sync()
-        return ContentWriter(self.store, known, jobs=self.settings.jobs)
+        """A new writer of content, deduplicating against the packs the store has."""
+        return ContentWriter(self.store, self.known, jobs=self.settings.jobs)
 
     def close(self) -> None:
         """Release files and connections; a second call does nothing."""
@@ -93,5 +92,5 @@ class Library:
 
     def _known_path(self) -> Path:
         # One index per store, or chunks of one would be taken to be in another.
-        name = digest_of(self.store.get("vfs.json")).hex()[:32]
-        return private_dir(Path(self.settings.cache_dir) / "known") / f"{name}.db"
+        cache = private_dir(self.settings.cache_dir)
+        return private_dir(cache / "known") / f"{read_marker(self.store).id}.db"
