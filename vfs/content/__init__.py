@@ -1,1 +1,1 @@
-"""."""
+"""The bytes of files and pages: chunks, packs, chunk lists; what writes them and what reads them."""

@@ -1,0 +1,46 @@
+"""Reads blobs: every byte verified against its digest, kept in memory within a byte limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vfs.content.fetcher import Fetcher
+from vfs.content.limits import MIB, place
+from vfs.content.page import Page, unpack_page
+from vfs.errors import Corrupt
+from vfs.model.entry import BlobRef
+from vfs.model.ids import digest_of
+from vfs.store.protocol import Store
+
+MEMORY = 256 * MIB
+# The share of the memory that is kept for pages: 1/8 holds the index of a tree of some million entries.
+PAGE_SHARE = 8
+
+
+class Blobs:
+    """The chunks and pages of one store by reference. Thread-safe; what several threads want is read once.
+
+    Invariant: what is returned hashes to the digest of its reference.
+    """
+
+    def __init__(self, store: Store, *, memory: int = MEMORY) -> None:
+        self._chunks: Fetcher[bytes] = Fetcher(store, _verified, memory=memory - memory // PAGE_SHARE)
+        self._pages: Fetcher[Page] = Fetcher(store, unpack_page, memory=memory // PAGE_SHARE)
+
+    def get(self, ref: BlobRef) -> bytes:
+        """The raw bytes of a chunk; Corrupt, naming pack and offset, when they are not what `ref` says."""
+        return self._chunks.get(ref)
+
+    def get_many(self, refs: Sequence[BlobRef]) -> list[bytes]:
+        """The raw bytes of chunks in the order of `refs`; neighbours are read in one request. No holes."""
+        return self._chunks.get_many(refs)
+
+    def get_page(self, ref: BlobRef) -> Page:
+        """A page, both of its parts verified; Corrupt as for `get`."""
+        return self._pages.get(ref)
+
+
+def _verified(raw: bytes, ref: BlobRef) -> bytes:
+    if digest_of(raw) != ref.digest:
+        raise Corrupt(f"{place(ref)}: chunk does not hash to {ref.digest.hex()}")
+    return raw

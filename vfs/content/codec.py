@@ -1,0 +1,91 @@
+"""The stored form of a blob: one codec byte, then the payload.
+
+Layout::
+
+    u8 codec    0: the payload is the raw bytes; 1: the payload is one zstd frame that states its content size
+    payload
+
+A stored blob is never longer than the raw bytes plus one.
+"""
+
+from __future__ import annotations
+
+import threading
+
+import zstandard
+
+from vfs.errors import Corrupt
+
+RAW = 0
+ZSTD = 1
+# Several hundred MB/s a core; higher levels gain a few percent on mixed data for 3 to 10 times the work.
+LEVEL = 1
+# Compression that saves less than this share is not worth the work of every later read.
+KEEP_RATIO = 0.95
+# Probing this many samples of this size costs 17 µs on random data, compressing 1 MiB of it 270 µs.
+SAMPLES = 4
+SAMPLE_SIZE = 4096
+# A text probed in small samples compresses worse than as a whole: the probe only turns away what hardly moves.
+PROBE_RATIO = 0.98
+
+
+class _Threads(threading.local):
+    """One compressor and one decompressor per thread: the contexts of zstandard are not thread-safe."""
+
+    def __init__(self) -> None:
+        self.compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True, write_checksum=False)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_threads = _Threads()
+
+
+def encode(raw: bytes | bytearray | memoryview) -> bytes:
+    """The stored form of `raw`: compressed where that saves at least 5 %, else as it is."""
+    view = memoryview(raw)
+    if _worth_trying(view):
+        packed = _threads.compressor.compress(view)
+        if len(packed) <= len(view) * KEEP_RATIO:
+            return b"\x01" + packed
+    return b"".join((b"\x00", view))
+
+
+def decode(stored: bytes | memoryview, length: int, *, what: str = "blob") -> bytes:
+    """The `length` raw bytes of a stored blob; Corrupt, naming `what`, when it does not hold just that many.
+
+    Never allocates more than `length` bytes, whatever the frame claims.
+    """
+    view = memoryview(stored)
+    if not view:
+        raise Corrupt(f"{what}: stored blob is empty")
+    codec, payload = view[0], view[1:]
+    if codec == RAW:
+        if len(payload) != length:
+            raise Corrupt(f"{what}: stored blob holds {len(payload)} bytes, {length} expected")
+        return bytes(payload)
+    if codec == ZSTD:
+        return _decompress(payload, length, what)
+    raise Corrupt(f"{what}: stored blob has codec {codec}, this version knows 0 and 1")
+
+
+def _worth_trying(view: memoryview) -> bool:
+    """False when samples spread over `view` do not shrink."""
+    if len(view) <= SAMPLES * SAMPLE_SIZE:
+        return len(view) > 0
+    step = (len(view) - SAMPLE_SIZE) // (SAMPLES - 1)
+    compress = _threads.compressor.compress
+    packed = sum(len(compress(view[at : at + SAMPLE_SIZE])) for at in range(0, step * SAMPLES, step))
+    return packed < SAMPLES * SAMPLE_SIZE * PROBE_RATIO
+
+
+def _decompress(payload: memoryview, length: int, what: str) -> bytes:
+    try:
+        claimed = zstandard.get_frame_parameters(payload).content_size
+        if claimed != length:
+            raise Corrupt(f"{what}: compressed blob claims {claimed} bytes, {length} expected")
+        raw = _threads.decompressor.decompress(payload, max_output_size=length, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise Corrupt(f"{what}: stored blob cannot be decompressed: {error}") from error
+    if len(raw) != length:
+        raise Corrupt(f"{what}: compressed blob holds {len(raw)} bytes, {length} expected")
+    return raw

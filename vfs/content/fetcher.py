@@ -1,0 +1,121 @@
+"""Brings blobs of one kind from a store: cached, joined into few requests, each read by one thread only."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+from vfs.content.codec import decode
+from vfs.content.limits import check_ref, place
+from vfs.content.lru import ByteLRU
+from vfs.content.pack import pack_key
+from vfs.content.ranges import Range, join_ranges
+from vfs.errors import Corrupt, StoreError
+from vfs.model.entry import BlobRef
+from vfs.store.protocol import Store
+
+T = TypeVar("T")
+# Bytes of Python objects around a cached value.
+_OVERHEAD = 256
+
+
+class Fetcher(Generic[T]):
+    """Blobs by reference, as what `verify(raw, ref)` makes of their raw bytes. Thread-safe.
+
+    Invariants: only what `verify` accepted is returned or cached. Each blob being read has one future
+    in `_coming`, settled by the thread that put it there, whatever happens; a thread settles its own
+    before it waits for those of others, so no two wait for each other. `_lock` guards `_coming`.
+    """
+
+    def __init__(self, store: Store, verify: Callable[[bytes, BlobRef], T], *, memory: int) -> None:
+        self._store = store
+        self._verify = verify
+        self._cache: ByteLRU[BlobRef, T] = ByteLRU(memory)
+        self._lock = threading.Lock()
+        self._coming: dict[BlobRef, Future[T]] = {}
+
+    def cached(self, ref: BlobRef) -> T | None:
+        """The blob if it is in memory."""
+        return self._cache.get(ref)
+
+    def get(self, ref: BlobRef) -> T:
+        """One blob."""
+        found = self._cache.get(ref)
+        return self.get_many((ref,))[0] if found is None else found
+
+    def get_many(self, refs: Sequence[BlobRef]) -> list[T]:
+        """Blobs in the order of `refs`; neighbours in a pack are read in one request.
+
+        Corrupt names the first that is not what its reference says; ObjectMissing a pack that is gone.
+        """
+        for ref in refs:
+            check_ref(ref)
+        futures, mine = self._claim(refs)
+        try:
+            for span in join_ranges(mine):
+                self._read(span, mine)
+        finally:
+            self._abandon(mine)
+        return [futures[ref].result() for ref in refs]
+
+    def _claim(self, refs: Iterable[BlobRef]) -> tuple[dict[BlobRef, Future[T]], dict[BlobRef, Future[T]]]:
+        """A future for each of `refs`, and those of them that this thread has to settle."""
+        futures: dict[BlobRef, Future[T]] = {}
+        mine: dict[BlobRef, Future[T]] = {}
+        with self._lock:
+            for ref in refs:
+                if ref not in futures:
+                    known = self._coming.get(ref) or self._settled(ref)
+                    futures[ref] = known or Future()
+                    if known is None:
+                        self._coming[ref] = mine[ref] = futures[ref]
+        return futures, mine
+
+    def _settled(self, ref: BlobRef) -> Future[T] | None:
+        found = self._cache.get(ref)
+        if found is None:
+            return None
+        future: Future[T] = Future()
+        future.set_result(found)
+        return future
+
+    def _read(self, span: Range, mine: Mapping[BlobRef, Future[T]]) -> None:
+        """Settle the blobs in `span`, each with its own outcome: a damaged one does not spoil its neighbours."""
+        try:
+            data = memoryview(self._store.get(pack_key(span.pack), start=span.start, length=span.length))
+        except Exception as error:
+            for ref in span.refs:
+                self._fail(ref, mine[ref], error)
+            return
+        for ref in span.refs:
+            try:
+                value = self._verify(self._raw(data, ref.offset - span.start, ref), ref)
+            except Exception as error:
+                self._fail(ref, mine[ref], error)
+            else:
+                self._succeed(ref, mine[ref], value)
+
+    def _raw(self, data: memoryview, at: int, ref: BlobRef) -> bytes:
+        stored = data[at : at + ref.stored]
+        if len(stored) < ref.stored:
+            raise Corrupt(f"{place(ref)}: pack is truncated: {len(stored)} of {ref.stored} bytes are there")
+        return decode(stored, ref.length, what=place(ref))
+
+    def _succeed(self, ref: BlobRef, future: Future[T], value: T) -> None:
+        self._cache.put(ref, value, ref.length + _OVERHEAD)
+        with self._lock:
+            del self._coming[ref]
+        future.set_result(value)
+
+    def _fail(self, ref: BlobRef, future: Future[T], error: Exception) -> None:
+        with self._lock:
+            del self._coming[ref]
+        future.set_exception(error)
+
+    def _abandon(self, mine: Mapping[BlobRef, Future[T]]) -> None:
+        """Settle what an interrupt left open, so that nobody waits for it."""
+        for ref, future in mine.items():
+            if not future.done():
+                self._fail(ref, future, StoreError(f"{place(ref)}: reading it was interrupted"))
