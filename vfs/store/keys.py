@@ -15,9 +15,14 @@ _KEY = re.compile(rf"{_PART}(?:/{_PART})*")
 _PREFIX = re.compile(rf"(?:{_PART}/)*(?:{_PART})?")
 
 
+def is_key(text: str) -> bool:
+    """Whether `text` can name an object. Listings leave out what others put beside our objects."""
+    return len(text) <= KEY_MAX and _KEY.fullmatch(text) is not None
+
+
 def check_key(key: str) -> str:
     """`key` if it can name an object, else UsageError; what passes cannot lead out of a directory."""
-    if len(key) > KEY_MAX or not _KEY.fullmatch(key):
+    if not is_key(key):
         raise UsageError(f"{key[:80]!r}: not a store key")
     return key
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from vfs.errors import Conflict, ObjectMissing, StoreMissing
 from vfs.files.atomic import TEMP_PREFIX, fsync_dir, write_atomic
 from vfs.files.lock import FileLock
-from vfs.store.keys import check_data, check_key, check_prefix, check_range, content_version
+from vfs.store.keys import check_data, check_key, check_prefix, check_range, content_version, is_key
 from vfs.store.protocol import ObjectInfo
 from vfs.store.translate import translating
 
@@ -197,7 +197,7 @@ def _sorted_names(directory: str) -> list[tuple[str, bool]]:
     names: list[tuple[str, bool]] = []
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(directory) as entries:
         for entry in entries:
-            if not entry.name.startswith("."):
+            if is_key(entry.name):
                 is_dir = entry.is_dir()
                 names.append((entry.name + "/" if is_dir else entry.name, is_dir))
     names.sort()

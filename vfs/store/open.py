@@ -9,6 +9,7 @@ from vfs.errors import StoreMissing
 from vfs.files.translate import cause_of
 from vfs.store.local import LocalStore
 from vfs.store.marker import ensure_marker, read_marker
+from vfs.store.probe import check_conditional_writes
 from vfs.store.protocol import Store
 from vfs.store.translate import translating
 from vfs.store.url import S3URL, FileURL, parse_url
@@ -36,7 +37,11 @@ def create_store(url: str, settings: Settings) -> Store:
     if isinstance(place, FileURL):
         _make_directory(place.path)
     store = _connect(place, settings)
-    ensure_marker(store)
+    try:
+        read_marker(store)
+    except StoreMissing:
+        check_conditional_writes(store)
+        ensure_marker(store)
     return store
 
 
@@ -44,7 +49,7 @@ def _connect(place: FileURL | S3URL, settings: Settings) -> Store:
     if isinstance(place, FileURL):
         return LocalStore(place.path, timeout=settings.timeout)
     # boto3 takes a quarter of a second to import; local stores do without.
-    from vfs.store.s3 import S3Store
+    from vfs.store.s3_store import S3Store
 
     return S3Store(place, settings.s3, timeout=settings.timeout)
 

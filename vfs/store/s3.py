@@ -1,0 +1,244 @@
+"""One bucket as boto3 reaches it: the only module that knows boto3 and its exceptions.
+
+Each method is one kind of request, repeated within a deadline, its errors translated. Keys here are whole
+keys of the bucket.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import boto3
+import botocore.exceptions as be
+import msgspec
+import urllib3
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.httpsession import get_cert_path
+from botocore.utils import get_environ_proxies
+
+from vfs import __version__
+from vfs.config.settings import S3Settings
+from vfs.errors import ConfigError, ObjectMissing, StoreDenied, StoreError, StoreTimeout
+from vfs.store.protocol import ObjectInfo
+from vfs.store.retry import Attempt, Failure, Patience, persist
+from vfs.store.s3_failures import http_failure, one_line, transport_failure
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+R = TypeVar("R")
+
+# Seconds. A service that sends nothing for this long is asked again.
+CONNECT_TIMEOUT = 5.0
+READ_TIMEOUT = 15.0
+# Seconds to wait for a service that never answered yet: a mistyped endpoint should not look like a slow one.
+_UNREACHABLE = 10.0
+# More than the threads of one process that read and write at a time.
+_CONNECTIONS = 64
+
+
+class Head(msgspec.Struct, frozen=True):
+    """An object without its content; the ETag as the service sent it."""
+
+    etag: str
+    size: int
+
+
+class Unmet(Exception):
+    """A condition was not met; `unsure` when an attempt before, whose answer was lost, may have met it."""
+
+    def __init__(self, unsure: bool) -> None:
+        """Raised by `put_if` only."""
+        self.unsure = unsure
+        super().__init__()
+
+
+class Bucket:
+    """Requests to one bucket. Thread-safe as boto3 clients are; `reached` only ever turns true."""
+
+    def __init__(self, name: str, settings: S3Settings, *, timeout: float) -> None:
+        """`timeout`: seconds for one request with all its attempts; a last attempt may take 15 s more."""
+        self.name = name
+        self.reached = False
+        self._client = _client(name, settings)
+        self._timeout = timeout
+
+    def persist(self, what: str, call: Callable[[Attempt], R]) -> R:
+        """`call`, repeated after transient failures; `what` is the subject of the error ("… cannot be read")."""
+        patience = Patience(self._timeout, self._timeout if self.reached else _UNREACHABLE)
+        result = persist(call, _failure, what=f"s3://{self.name}/{what}", patience=patience)
+        self.reached = True
+        return result
+
+    def pool(self) -> urllib3.PoolManager:
+        """Connections for signed URLs, with the proxies and certificates that boto3 takes from the environment."""
+        endpoint = self._client.meta.endpoint_url
+        proxy = get_environ_proxies(endpoint).get(endpoint.partition(":")[0])
+        if proxy:
+            return urllib3.ProxyManager(proxy, maxsize=_CONNECTIONS, ca_certs=get_cert_path(True))
+        return urllib3.PoolManager(maxsize=_CONNECTIONS, ca_certs=get_cert_path(True))
+
+    def sign(self, key: str, seconds: int) -> str:
+        """A URL that reads the object `key` for so many seconds."""
+        params = {"Bucket": self.name, "Key": key}
+        return self._client.generate_presigned_url("get_object", Params=params, ExpiresIn=seconds)
+
+    def put(self, key: str, body: bytes) -> None:
+        """Write an object in one request."""
+        self.persist(
+            f"{key}: cannot be written", lambda _: self._client.put_object(Bucket=self.name, Key=key, Body=body)
+        )
+
+    def put_if(self, key: str, body: bytes, match: str | None) -> str:
+        """Write an object if its ETag is `match` (None: if it does not exist); the new ETag. Unmet otherwise."""
+
+        def send(attempt: Attempt) -> str:
+            try:
+                if match is None:
+                    return self._client.put_object(Bucket=self.name, Key=key, Body=body, IfNoneMatch="*")["ETag"]
+                return self._client.put_object(Bucket=self.name, Key=key, Body=body, IfMatch=match)["ETag"]
+            except be.ClientError as error:
+                if _status(error) == 412 or _code(error) == "NoSuchKey":
+                    raise Unmet(attempt.number > 0) from error
+                raise
+
+        return self.persist(f"{key}: cannot be written", send)
+
+    def head(self, key: str) -> Head | None:
+        """What HEAD says of an object; None when there is none."""
+        try:
+            found = self.persist(
+                f"{key}: cannot be read", lambda _: self._client.head_object(Bucket=self.name, Key=key)
+            )
+        except ObjectMissing:
+            return None
+        return Head(found["ETag"], found["ContentLength"])
+
+    def delete(self, key: str) -> None:
+        """Remove an object; an absent one is no error."""
+        self.persist(f"{key}: cannot be removed", lambda _: self._client.delete_object(Bucket=self.name, Key=key))
+
+    def page(self, prefix: str, after: str) -> list[ObjectInfo]:
+        """Up to 1,000 objects whose key starts with `prefix`, in key order, from behind the key `after`."""
+        answer = self.persist(
+            f"{prefix}: cannot be listed",
+            lambda _: self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, StartAfter=after),
+        )
+        return [
+            ObjectInfo(found["Key"], found["Size"], int(found["LastModified"].timestamp() * 1000) * 1_000_000)
+            for found in answer.get("Contents", [])
+        ]
+
+    def begin_upload(self, key: str) -> str:
+        """Begin an upload in parts; its id."""
+        answer = self.persist(
+            f"{key}: cannot be written", lambda _: self._client.create_multipart_upload(Bucket=self.name, Key=key)
+        )
+        return answer["UploadId"]
+
+    def put_part(self, key: str, upload: str, number: int, body: bytes) -> str:
+        """Send part `number`, from 1; its ETag."""
+        answer = self.persist(
+            f"{key}: cannot be written",
+            lambda _: self._client.upload_part(
+                Bucket=self.name, Key=key, UploadId=upload, PartNumber=number, Body=body
+            ),
+        )
+        return answer["ETag"]
+
+    def end_upload(self, key: str, upload: str, etags: Sequence[str], size: int) -> None:
+        """Make the parts, together `size` bytes, the object `key`."""
+
+        def send(attempt: Attempt) -> None:
+            try:
+                self._client.complete_multipart_upload(
+                    Bucket=self.name,
+                    Key=key,
+                    UploadId=upload,
+                    MultipartUpload={"Parts": [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, 1)]},
+                )
+            except self._client.exceptions.NoSuchUpload:
+                # When the answer to an attempt that did succeed was lost, the object is there.
+                found = self._client.head_object(Bucket=self.name, Key=key) if attempt.number else None
+                if found is None or found["ContentLength"] != size:
+                    raise
+
+        self.persist(f"{key}: cannot be written", send)
+
+    def drop_upload(self, key: str, upload: str) -> None:
+        """Forget an upload and its parts."""
+
+        def send(_: Attempt) -> None:
+            try:
+                self._client.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)
+            except self._client.exceptions.NoSuchUpload:
+                return
+
+        self.persist(f"{key}: upload cannot be dropped", send)
+
+    def uploads(self, prefix: str) -> list[tuple[str, str, float]]:
+        """Key, id and age in seconds of up to 1,000 uploads in parts that were begun and not ended."""
+        answer = self.persist(
+            f"{prefix}: uploads cannot be listed",
+            lambda _: self._client.list_multipart_uploads(Bucket=self.name, Prefix=prefix),
+        )
+        now = datetime.now(UTC)
+        return [(u["Key"], u["UploadId"], (now - u["Initiated"]).total_seconds()) for u in answer.get("Uploads", [])]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def _client(bucket: str, s3: S3Settings) -> S3Client:
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        # We repeat within a deadline ourselves, and must know when an attempt was not the first.
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        max_pool_connections=_CONNECTIONS,
+        tcp_keepalive=True,
+        # Trailing checksums are newer than many services; what we read is checked against digests.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        user_agent_extra=f"vfs/{__version__}",
+        # A bucket as host name needs DNS that only the large services have.
+        s3={"addressing_style": "path" if s3.endpoint else "auto"},
+        signature_version=UNSIGNED if s3.anonymous else "s3v4",
+    )
+    try:
+        session = boto3.session.Session(region_name=s3.region or None)
+        region = session.region_name or ("us-east-1" if s3.endpoint else None)
+        return session.client("s3", endpoint_url=s3.endpoint or None, region_name=region, config=config)
+    except (ValueError, be.BotoCoreError) as error:
+        raise ConfigError(f"s3://{bucket}: the client cannot be set up: {one_line(error)}") from error
+
+
+def _failure(error: Exception) -> Failure | None:
+    if isinstance(error, be.ClientError):
+        return http_failure(_status(error), _code(error), error.response.get("Error", {}).get("Message", ""))
+    if isinstance(error, be.NoCredentialsError | be.PartialCredentialsError | be.CredentialRetrievalError):
+        return Failure(StoreDenied, f"no credentials: {one_line(error)}")
+    if isinstance(error, be.EndpointConnectionError):
+        return Failure(StoreTimeout, f"no connection: {one_line(error)}", transient=True, unreachable=True)
+    if isinstance(error, be.SSLError | be.InvalidProxiesConfigError):
+        return Failure(StoreError, one_line(error))
+    if isinstance(error, be.HTTPClientError | be.IncompleteReadError):
+        return Failure(StoreTimeout, one_line(error), transient=True)
+    if isinstance(error, be.BotoCoreError):
+        return Failure(StoreError, one_line(error))
+    return transport_failure(error)
+
+
+def _status(error: be.ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _code(error: be.ClientError) -> str:
+    code = error.response.get("Error", {}).get("Code", "")
+    # HEAD has no body, so botocore puts the status there.
+    return "" if re.fullmatch(r"\d+", code) else code
