@@ -1,0 +1,112 @@
+"""Lineage as a graph: commits, the runs that made them, and the files that went from one to the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from vfs.model.ids import Digest
+
+Direction: TypeAlias = Literal["up", "down"]
+# holds: commit -> files in it; read: files -> run that read them; given: commit -> run it was given to, of which
+# no file is known to be read; made: run -> commit; carried: commit that last changed files -> later commit of the
+# same repo in which they still are.
+Role: TypeAlias = Literal["holds", "read", "given", "made", "carried"]
+
+
+@dataclass(frozen=True)
+class CommitNode:
+    """A commit. `problem` says why nothing is known of it; `more` that the walk stopped here by its depth."""
+
+    id: str
+    repo: str
+    commit: Digest
+    message: str = ""
+    author: str = ""
+    time_ns: int = 0
+    entries: int = 0
+    size: int = 0
+    problem: str = ""
+    more: bool = False
+
+
+@dataclass(frozen=True)
+class RunNode:
+    """What made a commit: a run, a put, a commit of a mount. Times in nanoseconds since the epoch.
+
+    `level` and `gaps` are those of the record: how reads were observed, and how many are known to be lost.
+    """
+
+    id: str
+    kind: str
+    command: tuple[bytes, ...]
+    cwd: bytes
+    exit_code: int
+    started_ns: int
+    ended_ns: int
+    user: str
+    host: str
+    version: str
+    level: str
+    gaps: int
+    processes: int
+    reads: int
+    outputs: int
+
+
+@dataclass(frozen=True)
+class FilesNode:
+    """Files of one commit that one run read, or that were asked about; by path."""
+
+    id: str
+    repo: str
+    commit: Digest
+    files: tuple[tuple[bytes, Digest], ...]
+
+
+Node: TypeAlias = CommitNode | RunNode | FilesNode
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Data went from `source` to `target`, both node ids. `files`: how many, where the role is about files."""
+
+    source: str
+    target: str
+    role: Role
+    files: int = 0
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in the order they were found, the root first; edges point the way the data went.
+
+    The graph has no cycle. `direction` says which way it was followed from `root`; `path` is what was asked
+    about, None for the whole commit; `notes` says what could not be looked at.
+    """
+
+    direction: Direction
+    root: str
+    path: bytes | None
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    notes: tuple[str, ...] = ()
+
+    def by_id(self) -> dict[str, Node]:
+        """The nodes by their id."""
+        return {node.id: node for node in self.nodes}
+
+
+def commit_key(repo: str, commit: Digest) -> str:
+    """The id of the node of a commit."""
+    return f"commit:{repo}:{commit.hex()}"
+
+
+def run_key(repo: str, commit: Digest) -> str:
+    """The id of the node of the run that made a commit."""
+    return f"run:{repo}:{commit.hex()}"
+
+
+def files_key(repo: str, commit: Digest, place: int) -> str:
+    """The id of the files that the run behind `commit` read from its input number `place`."""
+    return f"files:{repo}:{commit.hex()}:{place}"

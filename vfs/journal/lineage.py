@@ -1,0 +1,52 @@
+"""Lineage: what a commit was made from, and what was made from it; from the commits of the store alone.
+
+The rules, with examples, are in docs/LINEAGE.md.
+"""
+
+from __future__ import annotations
+
+from vfs.errors import PathNotFound
+from vfs.journal.downward import Downward
+from vfs.journal.graph import CommitNode, Edge, FilesNode, Graph, RunNode, commit_key
+from vfs.journal.origins import files_below
+from vfs.journal.upward import Upward
+from vfs.model.names import printable
+from vfs.repo.library import Library
+from vfs.repo.resolve import Resolved
+
+__all__ = ["CommitNode", "Edge", "FilesNode", "Graph", "RunNode", "down", "up"]
+
+
+def up(library: Library, resolved: Resolved, *, path: bytes | None = None, depth: int | None = None) -> Graph:
+    """What a commit was made from: runs, their input commits, the files they read, and so on through all repos.
+
+    With a path (default: that of the revision), only what this file, or what lies in this directory, came from:
+    the run that last changed it and what that run read. `depth`: runs to go back, None for all. PathNotFound; Corrupt
+    when the commit itself is damaged; damaged or missing commits further up are nodes that say so.
+    """
+    wanted, paths = _paths(library, resolved, path)
+    walk = Upward(library, depth=depth)
+    walk.walk(resolved.stored, paths)
+    return walk.builder.graph("up", commit_key(resolved.repo, resolved.stored.id), wanted)
+
+
+def down(library: Library, resolved: Resolved, *, path: bytes | None = None, depth: int | None = None) -> Graph:
+    """What was made from a commit: the commits of all repos whose runs used it, and what was made from those.
+
+    With a path, only runs that read this version of the file (or of files in the directory), from whichever commit
+    of the repo they were given. `depth` and errors as in `up`. Reads every commit object of the store.
+    """
+    wanted, paths = _paths(library, resolved, path)
+    walk = Downward(library, depth=depth)
+    walk.walk(resolved.stored, paths)
+    return walk.builder.graph("down", commit_key(resolved.repo, resolved.stored.id), wanted)
+
+
+def _paths(library: Library, resolved: Resolved, path: bytes | None) -> tuple[bytes | None, frozenset[bytes] | None]:
+    wanted = resolved.path if path is None else path
+    if not wanted:
+        return None, None
+    tree = library.tree(resolved.stored)
+    if tree.find(wanted) is None:
+        raise PathNotFound(f"{resolved.revision}: no path {printable(wanted)} in this commit")
+    return wanted, frozenset(files_below(tree, wanted))

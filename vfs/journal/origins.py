@@ -1,0 +1,87 @@
+"""Which commit of a repo last changed a path: the run to ask about is that commit's.
+
+A path was changed by a commit when what a user sees there (kind, mode, mtime, content) differs from the first
+parent, as in `vfs log REV:PATH`. A file that was never touched again is carried along by every later commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from vfs.model.commit import StoredCommit
+from vfs.model.entry import Kind
+from vfs.repo.commits import read_commit
+from vfs.repo.library import Library
+from vfs.tree.diff import Difference, diff
+from vfs.tree.tree import Tree
+
+# Up to so many paths are looked up one by one; for more, all differences of the commit are listed.
+_FEW = 256
+
+
+def files_below(tree: Tree, path: bytes) -> set[bytes]:
+    """The paths at and below `path` that are no directories; `path` itself when there are none."""
+    return {entry.path for entry in tree.walk(path) if entry.kind is not Kind.DIR} or {path}
+
+
+def origins(
+    library: Library, stored: StoredCommit, paths: Collection[bytes]
+) -> Iterator[tuple[StoredCommit, set[bytes]]]:
+    """For each commit that last changed some of `paths` as they are in `stored`: the commit and those paths.
+
+    The newest first. Paths that `stored` does not have are left out.
+    """
+    tree = library.tree(stored)
+    left = {path for path in paths if tree.find(path) is not None}
+    while left:
+        parent = first_parent(library, stored)
+        if parent is None:
+            yield stored, left
+            return
+        if changed := _changed(library, parent, stored, left):
+            yield stored, changed
+            left -= changed
+        stored = parent
+
+
+def first_parent(library: Library, stored: StoredCommit) -> StoredCommit | None:
+    """The commit that `stored` was made on top of, None for the first of its repo."""
+    parents = stored.commit.parents
+    return read_commit(library, stored.commit.repo, parents[0]) if parents else None
+
+
+def changes(library: Library, stored: StoredCommit) -> Iterator[Difference]:
+    """What a commit changed against its first parent; everything for the first of a repo."""
+    parent = first_parent(library, stored)
+    tree = library.tree(stored)
+    if parent is not None:
+        return diff(library.tree(parent), tree)
+    return (Difference(entry.path, None, entry) for entry in tree.walk())
+
+
+def still_there(library: Library, origin: StoredCommit, later: StoredCommit) -> set[bytes]:
+    """The files that `origin` made or changed and that are the same in `later`."""
+    tree = library.tree(later)
+    same: set[bytes] = set()
+    for change in changes(library, origin):
+        if change.new is not None and change.new.kind is not Kind.DIR:
+            found = tree.find(change.path)
+            if found is not None and found.same_as(change.new):
+                same.add(change.path)
+    return same
+
+
+def _changed(library: Library, parent: StoredCommit, stored: StoredCommit, paths: set[bytes]) -> set[bytes]:
+    if parent.commit.root == stored.commit.root:
+        return set()
+    old_tree, tree = library.tree(parent), library.tree(stored)
+    if len(paths) > _FEW:
+        return {change.path for change in diff(old_tree, tree)} & paths
+    return {path for path in paths if _differs(old_tree, tree, path)}
+
+
+def _differs(old_tree: Tree, tree: Tree, path: bytes) -> bool:
+    old, new = old_tree.find(path), tree.find(path)
+    if old is None or new is None:
+        return old is not new
+    return not old.same_as(new)
