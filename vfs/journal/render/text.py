@@ -1,0 +1,59 @@
+"""A lineage graph as a tree of lines for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vfs.journal.graph import Graph
+from vfs.journal.render import words
+from vfs.journal.render.outline import Outline, Step
+
+# Names shown of a group of files.
+FEW = 5
+_NOTHING = {
+    "up": "nothing is recorded of how it was made",
+    "down": "no commit in this store was made from it",
+}
+
+
+def render_text(graph: Graph, *, full: bool = False) -> str:
+    """The tree, a line per node and more for details; of a group of files the first 5, or all when `full`.
+
+    A node that can be reached in several ways is shown in full once.
+    """
+    lines = list(_lines(Outline(graph), limit=None if full else FEW))
+    if not graph.edges:
+        lines.append(f"└─ {_NOTHING[graph.direction]}")
+    lines.extend(f"note: {words.plain(note)}" for note in graph.notes)
+    return "\n".join(lines) + "\n"
+
+
+def _lines(outline: Outline, *, limit: int | None) -> Iterator[str]:
+    shown: set[str] = set()
+    # A stack, since a chain of a thousand runs is deeper than Python may call.
+    stack: list[tuple[Step, str, str]] = [(outline.root, "", "")]
+    while stack:
+        step, lead, indent = stack.pop()
+        below = list(outline.steps(step.id))
+        again = step.id in shown and bool(below)
+        yield lead + outline.head(step) + ("  (shown above)" if again else "")
+        below = [] if again else below
+        for detail in _details(outline, step, again=again, limit=limit):
+            yield f"{indent}{'│' if below else ' '}  {detail}"
+        stack.extend(reversed(list(_branches(below, indent))))
+        shown.add(step.id)
+
+
+def _details(outline: Outline, step: Step, *, again: bool, limit: int | None) -> Iterator[str]:
+    if not again:
+        yield from outline.details(step.id)
+    if step.files is not None:
+        if not outline.up:
+            yield f"{words.counted(step.count, 'file')}:"
+        yield from (f"  {name}" for name in words.paths(step.files, limit))
+
+
+def _branches(below: list[Step], indent: str) -> Iterator[tuple[Step, str, str]]:
+    for place, step in enumerate(below, 1):
+        last = place == len(below)
+        yield step, indent + ("└─ " if last else "├─ "), indent + ("   " if last else "│  ")
