@@ -75,16 +75,6 @@ def test_commands_of_the_page_do_what_it_says(page: Path, isolated: Path) -> Non
             perform(terminal, step, page)
 
 
-def test_every_block_names_its_language() -> None:
-    unnamed = [
-        f"{page.name}:{line}"
-        for page in PAGES
-        for language, line, _ in blocks(page.read_text())
-        if language in ("", "?")
-    ]
-    assert not unnamed
-
-
 def test_no_block_of_another_kind_hides_a_command() -> None:
     hidden = [
         f"{page.name}:{first}: {line}"
