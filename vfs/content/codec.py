@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import threading
 
+import msgspec
 import zstandard
+from xxhash import xxh3_64
 
 from vfs.errors import Corrupt
 
 RAW = 0
 ZSTD = 1
+_RAW, _ZSTD = bytes((RAW,)), bytes((ZSTD,))
 # Several hundred MB/s a core; higher levels gain a few percent on mixed data for 3 to 10 times the work.
 LEVEL = 1
 # Compression that saves less than this share is not worth the work of every later read.
@@ -40,14 +43,26 @@ class _Threads(threading.local):
 _threads = _Threads()
 
 
-def encode(raw: bytes | bytearray | memoryview) -> bytes:
-    """The stored form of `raw`: compressed where that saves at least 5 %, else as it is."""
-    view = memoryview(raw)
-    if _worth_trying(view):
-        packed = _threads.compressor.compress(view)
-        if len(packed) <= len(view) * KEEP_RATIO:
-            return b"\x01" + packed
-    return b"".join((b"\x00", view))
+class Stored(msgspec.Struct, frozen=True, gc=False):
+    """The stored form of a blob in two parts, codec byte and payload, its size, and the xxh3-64 of the two."""
+
+    parts: tuple[bytes, bytes]
+    size: int
+    check: int
+
+
+def store_form(raw: bytes) -> Stored:
+    """The stored form of `raw`: compressed where that saves at least 5 %, else as it is, without a copy."""
+    packed = _threads.compressor.compress(raw) if _worth_trying(memoryview(raw)) else raw
+    codec, payload = (_ZSTD, packed) if len(packed) <= len(raw) * KEEP_RATIO else (_RAW, raw)
+    check = xxh3_64(codec)
+    check.update(payload)
+    return Stored((codec, payload), len(payload) + 1, check.intdigest())
+
+
+def encode(raw: bytes) -> bytes:
+    """The stored form of `raw` as one string of bytes."""
+    return b"".join(store_form(raw).parts)
 
 
 def decode(stored: bytes | memoryview, length: int, *, what: str = "blob") -> bytes:

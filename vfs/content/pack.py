@@ -21,7 +21,8 @@ from collections.abc import Sequence
 
 from xxhash import xxh3_64_intdigest
 
-from vfs.content.limits import PACK_MAX
+from vfs.content.buffers import Buffers
+from vfs.content.codec import Stored
 from vfs.content.pack_index import IndexEntry, decode_index, encode_index
 from vfs.errors import Corrupt
 from vfs.model.entry import BlobRef
@@ -33,6 +34,8 @@ HEADER = b"vfspack1"
 _FOOTER = struct.Struct("<QQ8s")
 _FOOTER_MAGIC = b"vfspackI"
 FOOTER_SIZE = _FOOTER.size
+# One array and seven byte strings of msgpack, at up to 5 bytes each.
+_INDEX_HEADERS = 40
 # The first read of a tail: holds the whole index of a pack of 1 MiB chunks, in one request.
 TAIL = 64 * 1024
 # 64 bytes a blob: an index of this size belongs to a pack of a million blobs of 64 bytes.
@@ -57,32 +60,48 @@ def pack_of_key(key: str) -> bytes | None:
 class PackWriter:
     """One pack being filled, in memory. Not thread-safe: its owner holds a lock.
 
-    Invariant: `entries` describes exactly the blobs in `data`, back to back, in call order.
+    Invariant: `entries` describes exactly the blobs in the first `size` bytes of the buffer, back to
+    back, in call order, and the buffer has room for their index.
     """
 
-    def __init__(self, pack: bytes | None = None) -> None:
-        self.pack = pack or secrets.token_bytes(PACK_ID_SIZE)
-        self.data = bytearray(HEADER)
+    def __init__(self, buffers: Buffers, *, first: int) -> None:
+        """A pack with room for a blob of `first` stored bytes at least."""
+        self.pack = secrets.token_bytes(PACK_ID_SIZE)
         self.entries: list[IndexEntry] = []
+        self._buffers = buffers
+        self._buffer = buffers.take(len(HEADER) + first + _tail_size(1))
+        self._buffer[: len(HEADER)] = HEADER
+        self.size = len(HEADER)
 
-    def fits(self, size: int) -> bool:
-        """True while a blob of `size` stored bytes leaves the finished pack within 64 MiB."""
-        index = (len(self.entries) + 1) * IndexEntry.SIZE + 64
-        return not self.entries or len(self.data) + size + index + FOOTER_SIZE <= PACK_MAX
+    def fits(self, stored: int) -> bool:
+        """True while there is room for a blob of `stored` bytes."""
+        return self.size + stored + _tail_size(len(self.entries) + 1) <= len(self._buffer)
 
-    def add(self, digest: Digest, stored: bytes, *, kind: int, length: int, guard: int = 0) -> BlobRef:
-        """Append a stored blob; where it will lie. `guard` is that of a page's locations, 0 for a chunk."""
-        ref = BlobRef(digest, length, self.pack, len(self.data), len(stored))
-        self.entries.append(IndexEntry(ref, kind, guard, xxh3_64_intdigest(stored)))
-        self.data += stored
+    def add(self, digest: Digest, stored: Stored, *, kind: int, length: int, guard: int = 0) -> BlobRef:
+        """Append a blob; where it will lie. `guard` is that of a page's locations, 0 for a chunk."""
+        ref = BlobRef(digest, length, self.pack, self.size, stored.size)
+        self.entries.append(IndexEntry(ref, kind, guard, stored.check))
+        for part in stored.parts:
+            self._buffer[self.size : self.size + len(part)] = part
+            self.size += len(part)
         return ref
 
-    def seal(self) -> bytearray:
+    def seal(self) -> memoryview:
         """The finished object; nothing can be added after."""
         index = encode_index(self.entries)
-        self.data += index
-        self.data += _FOOTER.pack(len(index), xxh3_64_intdigest(index), _FOOTER_MAGIC)
-        return self.data
+        tail = index + _FOOTER.pack(len(index), xxh3_64_intdigest(index), _FOOTER_MAGIC)
+        self._buffer[self.size : self.size + len(tail)] = tail
+        return memoryview(self._buffer)[: self.size + len(tail)]
+
+    def release(self) -> None:
+        """Give the buffer back; what `seal` returned must not be used any more."""
+        buffer, self._buffer = self._buffer, bytearray()
+        self._buffers.give(buffer)
+
+
+def _tail_size(blobs: int) -> int:
+    """At most this many bytes follow the blobs of a pack that holds `blobs` of them."""
+    return blobs * IndexEntry.SIZE + _INDEX_HEADERS + FOOTER_SIZE
 
 
 def read_index(store: Store, key: str, *, size: int | None = None) -> Sequence[IndexEntry]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from vfs.content.codec import encode
+from vfs.content.codec import Stored, store_form
 from vfs.content.known import KnownChunks
 from vfs.content.pending import Pending
 from vfs.model.entry import BlobRef
@@ -12,16 +12,15 @@ from vfs.model.ids import Digest, digest_of
 
 
 class Prepared(msgspec.Struct, frozen=True, gc=False):
-    """One chunk: what it hashes to, and either where it lies already or its stored form."""
+    """One blob: its key (see known_rows), its raw length, and where it lies already or else its stored form."""
 
-    digest: Digest
+    key: bytes
     length: int
-    ref: BlobRef | None
-    stored: bytes
+    at: BlobRef | Stored
 
 
 class PreparedFile(msgspec.Struct, frozen=True):
-    """A small file: its digest, and its bytes (at most 512) or its chunks."""
+    """A small file: its digest and size, and its bytes (at most 512) or its chunks."""
 
     digest: Digest
     size: int
@@ -30,18 +29,17 @@ class PreparedFile(msgspec.Struct, frozen=True):
 
 
 class Preparer:
-    """The part of writing that needs no order: look up, hash, compress. Thread-safe."""
+    """The part of writing that needs no order: hash, look up, compress. Thread-safe."""
 
     def __init__(self, known: KnownChunks, pending: Pending) -> None:
         self._known = known
         self._pending = pending
 
-    def find(self, key: bytes) -> BlobRef | None:
-        """Where the blob with this key lies or will lie, if it is stored or under way."""
-        return self._pending.find(key) or self._known.find(key)
-
     def chunk(self, raw: bytes) -> Prepared:
-        """`raw` hashed and, unless it is stored already, compressed."""
-        digest = digest_of(raw)
-        ref = self.find(digest)
-        return Prepared(digest, len(raw), ref, b"" if ref else encode(raw))
+        """A chunk by its digest."""
+        return self.blob(digest_of(raw), raw)
+
+    def blob(self, key: bytes, raw: bytes) -> Prepared:
+        """`raw`, whose key is `key`, compressed unless it is stored already."""
+        ref = self._pending.find(key) or self._known.find(key)
+        return Prepared(key, len(raw), ref or store_form(raw))

@@ -56,6 +56,7 @@ class Uploads:
             self._store.put(pack_key(pack.pack), pack.seal())
             self._known.add(pack.entries)
             self._pending.forget(pack.entries)
+            pack.release()
         except BaseException as error:
             failure = error
         with self._changed:
