@@ -1,0 +1,129 @@
+"""Verification of the log: every record against the chain, the end of the log against the head file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from vfs.errors import Corrupt, JournalError
+from vfs.journal.chain import ORIGIN, Record, chain_hash
+from vfs.journal.events import decode_event
+from vfs.journal.head import Head
+from vfs.journal.log import Journal
+from vfs.model.ids import Digest
+
+# Altered records for which the log is searched for the place they came from: each search reads all of it.
+_SEARCHES = 100
+# Places around an altered record that are tried as the one it was written at.
+_NEAR = 64
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing that is wrong: from which record on to which, and what."""
+
+    first: int
+    last: int
+    what: str
+
+    def __str__(self) -> str:
+        span = f"record {self.first}" if self.first == self.last else f"records {self.first} to {self.last}"
+        return f"{span}: {self.what}"
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What verification found: how many records there are, the last one, and every problem in order."""
+
+    records: int
+    head: Head
+    problems: tuple[Problem, ...]
+
+    @property
+    def sound(self) -> bool:
+        """True when nothing is wrong."""
+        return not self.problems
+
+
+def verify(journal: Journal) -> Verdict:
+    """Read the whole log and check it; writers may go on meanwhile.
+
+    Found are records that were altered, dropped (in the middle, or at the end if the head file is newer), put in
+    another place, or written by someone who does not know the chain. JournalError when the log cannot be read.
+    """
+    # Noted before the log is read: what is appended meanwhile lies behind it.
+    noted = _noted(journal)
+    check = _Check(journal, noted if isinstance(noted, Head) else None)
+    problems = list(check.run())
+    if isinstance(noted, Problem):
+        problems.append(noted)
+    return Verdict(check.count, check.head, tuple(problems))
+
+
+def _noted(journal: Journal) -> Head | Problem | None:
+    try:
+        return journal.noted_head()
+    except JournalError as error:
+        end = journal.tail().seq
+        return Problem(end, end, f"cannot be told to be the last: {error}")
+
+
+class _Check:
+    """One pass over the log: what the next record should be, and what was found so far."""
+
+    def __init__(self, journal: Journal, noted: Head | None) -> None:
+        self._journal = journal
+        self._noted = noted
+        self.count = 0
+        self.head = Head(0, ORIGIN)
+        # False after a record whose hash says nothing about what should follow it.
+        self._trusted = True
+        self._searches = 0
+
+    def run(self) -> Iterator[Problem]:
+        for record in self._journal.records():
+            self.count += 1
+            if record.seq > self.head.seq + 1:
+                yield Problem(self.head.seq + 1, record.seq - 1, "missing")
+                self._trusted = False
+            yield from self._content(record)
+            yield from self._against_noted(record)
+            self.head = Head(record.seq, record.hash)
+        yield from self._end()
+
+    def _content(self, record: Record) -> Iterator[Problem]:
+        trusted, self._trusted = self._trusted, record.intact()
+        if not self._trusted:
+            yield Problem(record.seq, record.seq, self._tampered(record))
+        elif trusted and record.previous != self.head.hash:
+            yield Problem(record.seq - 1, record.seq, "do not follow each other: one of the two was replaced")
+        else:
+            try:
+                decode_event(record.kind, record.body, f"record {record.seq}")
+            except Corrupt as error:
+                yield Problem(record.seq, record.seq, f"makes no sense: {error}")
+
+    def _tampered(self, record: Record) -> str:
+        self._searches += 1
+        place = self._true_place(record) if self._searches <= _SEARCHES else None
+        return "altered" if place is None else f"reordered: it was written as record {place}"
+
+    def _true_place(self, record: Record) -> int | None:
+        """The number under which this record hashes to what it says, if it follows another record of the log."""
+        rows = self._journal.select("SELECT seq FROM records WHERE hash = ?", (record.previous,))
+        after = [int(str(seq)) for (seq,) in rows] if record.previous != ORIGIN else [0]
+        # The predecessor may have moved too, or be gone with everything after it moved up.
+        near = range(max(1, record.seq - _NEAR), record.seq + _NEAR)
+        candidates = [*(seq + step for seq in after for step in (0, 1, 2)), *near]
+        return next((place for place in candidates if place and _hash_at(record, place) == record.hash), None)
+
+    def _against_noted(self, record: Record) -> Iterator[Problem]:
+        if self._noted is not None and record.seq == self._noted.seq and record.hash != self._noted.hash:
+            yield Problem(record.seq, record.seq, "is not the one the head file names: the log was rewritten")
+
+    def _end(self) -> Iterator[Problem]:
+        if self._noted is not None and self._noted.seq > self.head.seq:
+            yield Problem(self.head.seq + 1, self._noted.seq, "missing at the end: the head file knows of them")
+
+
+def _hash_at(record: Record, seq: int) -> Digest:
+    return chain_hash(record.previous, seq, record.time_ns, record.kind, record.body)
