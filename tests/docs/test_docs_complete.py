@@ -32,3 +32,15 @@ def test_each_promise_names_tests_that_exist_and_quote_it() -> None:
         sentence = " ".join(quoted[1].replace("\n> ", " ").split())
         quoting = [path for path, _ in tests if sentence in " ".join((ROOT / path).read_text().split())]
         assert quoting, f"{title}: no named test quotes '{sentence}'"
+
+
+def test_every_module_that_takes_a_lock_is_listed() -> None:
+    page = (ROOT / "docs" / "CONCURRENCY.md").read_text()
+    taking = re.compile(r"(?<!def )\b(threading\.)?(R?Lock|Condition)\(\)|FileLock\(|fcntl\.flock\(|BEGIN IMMEDIATE")
+    modules = [
+        str(path.relative_to(ROOT))
+        for place in ("vfs", "daemon")
+        for path in sorted((ROOT / place).rglob("*.py"))
+        if taking.search(path.read_text())
+    ]
+    assert [name for name in modules if name not in page] == []
