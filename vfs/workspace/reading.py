@@ -1,0 +1,176 @@
+"""One reading of a layer for a commit: the tree of what the mount shows, written through a content writer.
+
+The layer is walked twice: first for what is gone, then for what is there, in key order, so that memory
+does not grow with the layer. A mount in use may change in between; what is gone only the second time makes
+the reading void (Busy), and it is done again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from heapq import merge
+
+import msgspec
+
+from vfs.content.writer import ContentWriter
+from vfs.errors import Busy
+from vfs.model.entry import Entry
+from vfs.model.names import printable
+from vfs.model.record import Output
+from vfs.repo.ingest import ingest
+from vfs.repo.notes import Notes
+from vfs.repo.progress import Progress
+from vfs.repo.walk import Found
+from vfs.tree.edit import edit_sorted
+from vfs.tree.keys import key_of
+from vfs.tree.writer import Root
+from vfs.workspace.compare import LayerChange, What, without_descriptors
+from vfs.workspace.index import DigestIndex
+from vfs.workspace.marks import is_users_own
+from vfs.workspace.node import Node
+from vfs.workspace.opened import OpenedLayer
+
+# Entries that need no reading and wait for one that does; a renamed directory may give a million of them.
+_WAITING_MAX = 4096
+
+
+class Reading:
+    """Reads a layer once. After `root`, the other attributes say what was found.
+
+    `outputs`: the paths that differ from the last commit. `notes`: what could not be read (then the tree is
+    not to be committed) and what was skipped. `index`: digests of all files read now or known before.
+    """
+
+    def __init__(self, opened: OpenedLayer, writer: ContentWriter, progress: Progress, *, since_ns: int) -> None:
+        """`since_ns`: files changed at or after that time, by the layer's own clock, are not remembered as read."""
+        self.outputs: list[Output] = []
+        self.notes = Notes()
+        self.index = DigestIndex()
+        self._opened = opened
+        self._writer = writer
+        self._progress = progress
+        self._since_ns = since_ns
+        self._removed: set[bytes] = set()
+
+    def root(self) -> Root:
+        """The tree of what the mount shows. Busy when it changed too much meanwhile, LocalIOError."""
+        reverted = self._first_pass()
+        comparison = self._opened.comparison(same_content=self._surely_same, notes=self.notes)
+        puts = merge(self._entries(comparison.touched()), reverted, key=lambda entry: key_of(entry.path))
+        return edit_sorted(self._opened.tree, self._writer, puts, removed=self._removed)
+
+    def _first_pass(self) -> list[Entry]:
+        """Notes what is gone; gives the entries of the commit below that show again, in key order."""
+        comparison = self._opened.comparison(same_content=lambda node, old: True)
+        self._note_removed(comparison.touched())
+        changes = list(comparison.reverted())
+        self._note_removed(iter(changes))
+        shown = [change.new.as_entry() for change in changes if change.new is not None]
+        self.outputs.extend(Output(entry.path, entry.digest) for entry in shown)
+        return sorted(shown, key=lambda entry: key_of(entry.path))
+
+    def _note_removed(self, changes: Iterator[LayerChange]) -> None:
+        for change in changes:
+            if change.new is None:
+                self._removed.add(change.path)
+                self.outputs.append(Output(change.path, b""))
+
+    def _entries(self, changes: Iterator[LayerChange]) -> Iterator[Entry]:
+        waiting: deque[LayerChange] = deque()
+        more = _More(self._checked(changes), waiting)
+        while not more.ended:
+            for entry in self._ingested(more):
+                while waiting[0].path != entry.path:
+                    yield from self._ready(waiting.popleft(), None)
+                yield from self._ready(waiting.popleft(), entry)
+            while waiting:
+                yield from self._ready(waiting.popleft(), None)
+
+    def _ingested(self, more: _More) -> Iterator[Entry]:
+        jobs = self._opened.library.settings.jobs
+        return ingest(self._writer, more.to_read(), notes=self.notes, progress=self._progress, jobs=jobs)
+
+    def _checked(self, changes: Iterator[LayerChange]) -> Iterator[LayerChange]:
+        for change in changes:
+            if change.new is not None:
+                yield self._without_reading(change)
+            elif not self._is_removed(change.path):
+                raise Busy(f"{self._shown(change.path)}: was removed while the layer was read")
+
+    def _without_reading(self, change: LayerChange) -> LayerChange:
+        """`change` with its content taken from the last commit, where the index knows it to be the same."""
+        node, old = change.new, change.old
+        if node is None or node.found is None or not node.needs_reading or old is None:
+            return change
+        digest = self._opened.index.find(node.found.status)
+        if digest is None or digest != old.digest:
+            return change
+        self.index.add(node.found.status, digest)
+        return msgspec.structs.replace(change, new=msgspec.structs.replace(node, source=old))
+
+    def _surely_same(self, node: Node, old: Entry) -> bool:
+        """True when the index knows it; otherwise the file is read, and its entry compared."""
+        assert node.found is not None
+        same = self._opened.index.find(node.found.status) == old.digest
+        if same:
+            self.index.add(node.found.status, old.digest)
+        return same
+
+    def _ready(self, change: LayerChange, entry: Entry | None) -> Iterator[Entry]:
+        """The entry of one change: as read, or from what is known without; nothing for what could not be read."""
+        node = change.new
+        if node is None or (entry is None and node.needs_reading):
+            return
+        if entry is None:
+            entry = node.as_entry()
+        elif node.found is not None and node.ctime_ns < self._since_ns:
+            self.index.add(node.found.status, entry.digest)
+        entry = _cleaned(entry)
+        # A removed directory takes along what the last commit had here, so it has to be put again.
+        if change.old is None or not entry.same_as(change.old) or self._is_removed(entry.path):
+            if change.what is not What.TIME:
+                self.outputs.append(Output(entry.path, entry.digest))
+            yield entry
+
+    def _is_removed(self, path: bytes) -> bool:
+        while path:
+            if path in self._removed:
+                return True
+            path = path.rpartition(b"/")[0]
+        return False
+
+    def _shown(self, path: bytes) -> str:
+        return printable(os.path.join(os.fsencode(self._opened.layer.base.mountpoint), path))
+
+
+class _More:
+    """Hands out changes: all of them to `waiting`, those whose content must be read to the reader as well."""
+
+    def __init__(self, changes: Iterator[LayerChange], waiting: deque[LayerChange]) -> None:
+        self.ended = False
+        self._changes = changes
+        self._waiting = waiting
+
+    def to_read(self) -> Iterator[Found]:
+        """The files to read, until the changes end or too many others wait for the next one."""
+        idle = 0
+        for change in self._changes:
+            node = change.new
+            if node is not None and node.needs_reading and node.found is not None:
+                self._waiting.append(change)
+                idle = 0
+                yield node.found
+            else:
+                self._waiting.append(without_descriptors(change))
+                idle += 1
+                if idle >= _WAITING_MAX:
+                    return
+        self.ended = True
+
+
+def _cleaned(entry: Entry) -> Entry:
+    if all(is_users_own(name) for name, _ in entry.xattrs):
+        return entry
+    return msgspec.structs.replace(entry, xattrs=tuple(pair for pair in entry.xattrs if is_users_own(pair[0])))

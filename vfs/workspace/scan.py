@@ -1,0 +1,214 @@
+"""What an upper layer makes of the commit below it, read from the layer's own directory.
+
+The work is proportional to what the layer holds, not to the commit: a directory of the commit is listed
+only where the layer moved it elsewhere.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from heapq import merge
+from pathlib import Path
+
+import msgspec
+
+from vfs.errors import Busy, Corrupt, LocalIOError, VfsError
+from vfs.files.translate import cause_of, local_error
+from vfs.model.entry import Entry, Kind
+from vfs.model.names import printable
+from vfs.repo.directory import Directory
+from vfs.repo.walk import Found
+from vfs.tree.tree import Tree
+from vfs.workspace.marks import (
+    Flavour,
+    Marks,
+    has_opaque_file,
+    has_whiteout_file,
+    is_whiteout,
+    read_marks,
+    split_names,
+)
+from vfs.workspace.node import Node, kind_of, node_of_entry, node_of_upper
+from vfs.workspace.place import Place, join
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What the layer says of one path: what the mount shows there, or that it shows nothing (`node` None).
+
+    `whole`: a directory that does not show what the commit has at that path; all it holds is seen.
+    `special`: the `st_mode` of a socket, fifo or device, which is as good as nothing.
+    """
+
+    path: bytes
+    node: Node | None
+    whole: bool = False
+    special: int = 0
+
+
+class View(msgspec.Struct, frozen=True):
+    """What the mount shows at a path. `seen`: the walk of the layer comes by there, or says so of a directory above."""
+
+    node: Node | None
+    seen: bool
+
+
+_Child = tuple[Seen, Place | None]
+
+
+class Scan:
+    """One upper layer over one commit. Reads the layer anew at each call; a live mount may change it meanwhile."""
+
+    def __init__(self, upper: Path, flavour: Flavour, lower: Tree, *, shown: bytes = b"") -> None:
+        """`shown`: the mount point, for messages."""
+        self.lower = lower
+        self._flavour = flavour
+        self._shown = shown
+        try:
+            self._top = Directory.at_path(os.fsencode(upper))
+        except OSError as error:
+            raise local_error(upper, "read", error) from error
+
+    def walk(self) -> Iterator[Seen]:
+        """All paths that the layer says something of, in key order, the root first.
+
+        LocalIOError for what cannot be read; Busy for a directory that became something else under our eyes.
+        """
+        yield Seen(b"", self._root())
+        stack = [Place(b"", b"", self._top)]
+        while stack:
+            below: list[Place] = []
+            for seen, place in self._children(stack.pop()):
+                yield seen
+                if place is not None:
+                    below.append(place)
+            stack.extend(reversed(below))
+
+    def view(self, path: bytes) -> View:
+        """What the mount shows at one path."""
+        at = Seen(b"", self._root())
+        place: Place | None = Place(b"", b"", self._top)
+        for name in path.split(b"/") if path else []:
+            if place is None:
+                # Below something that is no directory here: what the walk says of that one holds for all below.
+                return View(None, True)
+            child = self._child(place, name)
+            if child is None:
+                return View(None, not place.in_place)
+            at, place = child
+        return View(at.node, at.node is None or at.node.found is not None or at.whole)
+
+    def _root(self) -> Node:
+        return node_of_upper(self._found(b"", self._top, b"."), Kind.DIR, self._marks(b"", self._top, b"."), None)
+
+    def _children(self, place: Place) -> Iterator[_Child]:
+        if place.anchor is None:
+            yield from self._from_below(place, frozenset())
+            return
+        try:
+            directory = place.open()
+            names, gone = split_names(directory.names(), self._flavour)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._error(place.at, error) from error
+        own = self._from_upper(place, directory, names, gone)
+        if place.in_place or place.origin is None:
+            yield from own
+        else:
+            hidden = frozenset(names) | frozenset(gone)
+            yield from merge(own, self._from_below(place, hidden), key=lambda child: child[0].path)
+
+    def _from_upper(
+        self, place: Place, directory: Directory, names: list[bytes], gone: list[bytes]
+    ) -> Iterator[_Child]:
+        marked = set(gone)
+        for name in sorted({*names, *gone}):
+            child = (Seen(join(place.at, name), None), None) if name in marked else self._upper(place, directory, name)
+            if child is not None:
+                yield child
+
+    def _from_below(self, place: Place, hidden: frozenset[bytes]) -> Iterator[_Child]:
+        assert place.origin is not None
+        for _, entry in self.lower.children(place.origin):
+            if entry.name not in hidden:
+                yield self._below(place, entry)
+
+    def _child(self, place: Place, name: bytes) -> _Child | None:
+        """The child `name` of a directory, wherever it is; None when nothing was ever there."""
+        if place.anchor is not None:
+            try:
+                directory = place.open()
+            except OSError as error:
+                raise self._error(place.at, error) from error
+            if has_whiteout_file(directory, name, self._flavour):
+                return Seen(join(place.at, name), None), None
+            child = self._upper(place, directory, name)
+            if child is not None:
+                return child
+        if place.origin is None:
+            return None
+        entry = self.lower.find(join(place.origin, name))
+        return self._below(place, entry) if entry is not None else None
+
+    def _below(self, place: Place, entry: Entry) -> _Child:
+        path = join(place.at, entry.name)
+        inner = place.child_below(entry.name, entry.path) if entry.kind is Kind.DIR else None
+        return Seen(path, node_of_entry(entry, path), whole=path != entry.path), inner
+
+    def _upper(self, place: Place, directory: Directory, name: bytes) -> _Child | None:
+        """The entry `name` of an open upper directory; None when it is not, or no longer, there."""
+        path = join(place.at, name)
+        try:
+            found, marks = self._found(path, directory, name), self._marks(path, directory, name)
+            if is_whiteout(found.status, marks):
+                return Seen(path, None), None
+            kind = kind_of(found.status.st_mode)
+            if kind is None:
+                return Seen(path, None, special=found.status.st_mode), None
+            return self._entry(place, found, kind, marks)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._error(path, error) from error
+
+    def _entry(self, place: Place, found: Found, kind: Kind, marks: Marks) -> _Child:
+        if kind is not Kind.DIR:
+            source = self._source(place, found, marks) if kind is Kind.FILE and marks.metacopy else None
+            return Seen(found.at, node_of_upper(found, kind, marks, source)), None
+        opaque = marks.opaque or has_opaque_file(found.parent, found.name, self._flavour)
+        below = None if opaque else self._counterpart(place, found.name, marks)
+        origin = below.path if below is not None and below.kind is Kind.DIR else None
+        inner = place.child(found.name, found.parent, origin=origin)
+        return Seen(found.at, node_of_upper(found, kind, marks, None), whole=not inner.in_place), inner
+
+    def _source(self, place: Place, found: Found, marks: Marks) -> Entry:
+        source = self._counterpart(place, found.name, marks)
+        if source is None or source.kind is not Kind.FILE:
+            raise Corrupt(
+                f"{self._name(found.at)}: the layer has its attributes only, and the commit below no such file"
+            )
+        return source
+
+    def _counterpart(self, place: Place, name: bytes, marks: Marks) -> Entry | None:
+        """The entry of the commit below that an upper entry belongs to: where it was before it was moved."""
+        if marks.redirect.startswith(b"/"):
+            return self.lower.find(marks.redirect[1:])
+        if place.origin is None:
+            return None
+        return self.lower.find(join(place.origin, marks.redirect or name))
+
+    def _found(self, path: bytes, directory: Directory, name: bytes) -> Found:
+        return Found(path, directory, name, join(self._shown, path) if path else self._shown, directory.status(name))
+
+    def _marks(self, path: bytes, directory: Directory, name: bytes) -> Marks:
+        return read_marks(directory, name, self._flavour)
+
+    def _name(self, path: bytes) -> str:
+        return printable(join(self._shown, path) if path else self._shown)
+
+    def _error(self, path: bytes, error: OSError) -> VfsError:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            return Busy(f"{self._name(path)}: was replaced by something else while it was read")
+        return LocalIOError(f"{self._name(path)}: cannot be read in the layer: {cause_of(error)}")
