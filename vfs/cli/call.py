@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vfs.cli.names import raw
+
 if TYPE_CHECKING:
     from vfs.config.settings import Loaded, Settings
     from vfs.repo.library import Library
@@ -16,11 +18,13 @@ if TYPE_CHECKING:
 class Call:
     """State of one call. The library is opened at first use and closed by the frame, whatever happens.
 
-    `kept` is what Ctrl-C leaves behind; commands that work for long set it as they go.
+    `words` are those of the user, without the program's name. `kept` is what Ctrl-C leaves behind; commands
+    that work for long set it as they go.
     """
 
     overrides: dict[str, object] = field(default_factory=dict)
     debug: bool = False
+    words: tuple[str, ...] = ()
     kept: str = ""
     _library: Library | None = None
 
@@ -33,6 +37,10 @@ class Call:
     def settings(self) -> Settings:
         """The settings of this call."""
         return self.loaded().settings
+
+    def command(self) -> tuple[bytes, ...]:
+        """The command line of this call, for the record of a commit."""
+        return (b"vfs", *(raw(word) for word in self.words))
 
     def library(self) -> Library:
         """The library over the store of this call."""

@@ -1,33 +1,46 @@
-"""How differences between trees are shown: name and status, totals, JSON, text diffs."""
+"""How changes of a tree are shown: letter and path, totals, JSON; for revisions and for writable mounts alike."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from vfs.cli import output
 from vfs.cli.names import named, shown
-from vfs.cli.values import entry_json, human_size
+from vfs.cli.values import entry_json
+from vfs.config.sizes import format_size
 from vfs.model.entry import Entry, Kind
+from vfs.repo.compare import change_of
 
 if TYPE_CHECKING:
     from vfs.tree.diff import Difference
+    from vfs.workspace.compare import LayerChange
 
-LEGEND = "A added, D deleted, M content changed, T kind changed, P only mode, time or attributes changed"
-
-
-def letter(change: Difference) -> str:
-    """One letter for the change, as `LEGEND` explains."""
-    if change.old is None:
-        return "A"
-    if change.new is None:
-        return "D"
-    if change.old.kind is not change.new.kind:
-        return "T"
-    return "M" if _content(change.old) != _content(change.new) else "P"
+_WORDS = {"A": "added", "M": "changed", "D": "deleted", "T": "of another kind", "P": "touched"}
 
 
-def worth_showing(change: Difference) -> bool:
+@dataclass(frozen=True)
+class Change:
+    """One path. `letter`: A added, D deleted, M content, T kind, P only mode, time or attributes changed."""
+
+    letter: str
+    path: bytes
+    old: Entry | None
+    new: Entry | None
+
+
+def of_difference(found: Difference) -> Change:
+    """A difference between two commits."""
+    return Change(change_of(found).value, found.path, found.old, found.new)
+
+
+def of_layer(found: LayerChange) -> Change:
+    """A change in a writable mount. Files that were written have no digest yet."""
+    return Change(found.what.value, found.path, found.old, found.new.as_entry() if found.new else None)
+
+
+def worth_showing(change: Change) -> bool:
     """False for a directory of which only the time changed: something in it did, and is listed itself."""
     old, new = change.old, change.new
     if old is None or new is None or old.kind is not Kind.DIR or new.kind is not Kind.DIR:
@@ -35,38 +48,30 @@ def worth_showing(change: Difference) -> bool:
     return (old.mode, old.xattrs) != (new.mode, new.xattrs)
 
 
-def change_json(change: Difference) -> dict[str, Any]:
+def change_json(change: Change) -> dict[str, Any]:
     """One change with what was and what is."""
     return {
         **named("path", change.path),
-        "change": letter(change),
+        "change": change.letter,
         "old": entry_json(change.old) if change.old else None,
         "new": entry_json(change.new) if change.new else None,
     }
 
 
-def print_names(changes: Iterator[Difference]) -> int:
-    """A line `LETTER  PATH` for each change; how many there were."""
-    count = 0
+def print_names(changes: Iterable[Change]) -> None:
+    """A line `LETTER  PATH` for each change."""
     for change in changes:
-        output.line(f"{letter(change)}  {shown(change.path) or '.'}")
-        count += 1
-    return count
+        output.line(f"{change.letter}  {shown(change.path) or '.'}")
 
 
-def print_totals(changes: Iterator[Difference]) -> None:
+def print_totals(changes: Iterable[Change]) -> None:
     """How many paths changed in which way, and how many bytes came and went."""
     counts: dict[str, int] = {}
     came = went = 0
     for change in changes:
-        counts[letter(change)] = counts.get(letter(change), 0) + 1
-        if letter(change) != "P":
+        counts[change.letter] = counts.get(change.letter, 0) + 1
+        if change.letter != "P":
             came += change.new.size if change.new else 0
             went += change.old.size if change.old else 0
-    words = {"A": "added", "M": "changed", "D": "deleted", "T": "of another kind", "P": "touched"}
-    told = [f"{counts[key]} {word}" for key, word in words.items() if key in counts]
-    output.line(", ".join([*told, f"+{human_size(came)} -{human_size(went)}"]) if told else "no changes")
-
-
-def _content(entry: Entry) -> tuple[object, ...]:
-    return entry.digest, entry.target, entry.size
+    told = [f"{counts[letter]} {word}" for letter, word in _WORDS.items() if letter in counts]
+    output.line(", ".join([*told, f"+{format_size(came)}, -{format_size(went)}"]) if told else "no changes")

@@ -8,7 +8,8 @@ from typing import Any
 
 from vfs.cli import output
 from vfs.cli.names import first_line, named, safe
-from vfs.cli.values import human_size, input_json, local_time, utc_time
+from vfs.cli.values import counted, input_json, local_time, utc_time
+from vfs.config.sizes import format_size
 from vfs.model.commit import Commit, InputCommit, StoredCommit
 from vfs.model.ids import short
 from vfs.model.record import Process, RunRecord
@@ -23,7 +24,7 @@ def print_commit(stored: StoredCommit) -> None:
             ("author", commit.author),
             ("time", local_time(commit.time_ns)),
             ("parents", " ".join(short(parent) for parent in commit.parents)),
-            ("holds", f"{commit.entries} entries, {human_size(commit.size)}"),
+            ("holds", holds(commit)),
             *(("input", input_text(given)) for given in commit.inputs),
             ("command", command_text(commit.command)),
         ]
@@ -43,8 +44,13 @@ def oneline(stored: StoredCommit) -> str:
 
 def created(stored: StoredCommit, branch: str) -> str:
     """What a command says after it made a commit."""
-    commit: Commit = stored.commit
-    return f"{commit.repo}@{branch} is now {short(stored.id)}: {commit.entries} entries, {human_size(commit.size)}"
+    commit = stored.commit
+    return f"{commit.repo}@{branch} is now {short(stored.id)}: {holds(commit)}"
+
+
+def holds(commit: Commit) -> str:
+    """How much is in the tree of a commit."""
+    return f"{counted(commit.entries, 'entry')}, {format_size(commit.size)}"
 
 
 def input_text(given: InputCommit) -> str:

@@ -33,7 +33,7 @@ def run(words: Sequence[str]) -> int:
         from vfs.cli.completion import answer
 
         return answer(os.environ[COMPLETE_VARIABLE], call)
-    return _finish(call, _guard(call, lambda: _invoke(call, decoded(words))))
+    return _finish(call, guard(call, lambda: _invoke(call, decoded(words))))
 
 
 def decoded(words: Sequence[str]) -> list[str]:
@@ -42,15 +42,17 @@ def decoded(words: Sequence[str]) -> list[str]:
 
 
 def _invoke(call: Call, words: list[str]) -> int:
+    call.words = tuple(words)
     try:
-        with root.make_context("vfs", words, obj=call) as context:
+        with root.make_context("vfs", list(words), obj=call) as context:
             result = root.invoke(context)
     finally:
         call.close()
     return result if isinstance(result, int) else 0
 
 
-def _guard(call: Call, body: Callable[[], int]) -> int:
+def guard(call: Call, body: Callable[[], int]) -> int:
+    """What `body` returns, or the exit code of the error it ends with, which is told in one line."""
     try:
         return body()
     except click.exceptions.Exit as done:

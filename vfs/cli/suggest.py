@@ -39,6 +39,11 @@ def mountpoints(ctx: click.Context, incomplete: str) -> list[str]:
     return _matching((mount.mountpoint for mount in mounts), incomplete)
 
 
+def revisions_or_mounts(ctx: click.Context, incomplete: str) -> list[str]:
+    """Mount points for what looks like a path, revisions for anything else."""
+    return mountpoints(ctx, incomplete) if incomplete.startswith(("/", ".")) else revisions(ctx, incomplete)
+
+
 def _call(ctx: click.Context) -> Call:
     # Completion runs no callbacks, so the global options are still where click parsed them to.
     given = ctx.find_root().params

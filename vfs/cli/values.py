@@ -21,13 +21,20 @@ _KIND_BITS = {1: stat.S_IFREG, 2: stat.S_IFDIR, 3: stat.S_IFLNK}
 
 
 def human_size(count: int) -> str:
-    """Bytes as `du -h` shows them: at most three digits and a binary unit."""
+    """Bytes for a column, as `du -h` shows them: at most three digits and a binary unit."""
     size, unit = float(count), ""
     for following in _UNITS:
         if size < 999.5:
             break
         size, unit = size / 1024, following
     return f"{size:.1f}{unit}" if unit and size < 9.95 else f"{size:.0f}{unit}"
+
+
+def counted(count: int, thing: str) -> str:
+    """`1 file`, `2 files`, `3 entries`."""
+    if count == 1:
+        return f"1 {thing}"
+    return f"{count} {thing[:-1]}ies" if thing.endswith("y") else f"{count} {thing}s"
 
 
 def local_time(time_ns: int) -> str:

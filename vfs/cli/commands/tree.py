@@ -12,7 +12,7 @@ from vfs.cli.call import Call, pass_call
 from vfs.cli.names import shown
 from vfs.cli.parameters import REVISION
 from vfs.cli.place import Place, find
-from vfs.cli.values import entry_json
+from vfs.cli.values import counted, entry_json
 from vfs.model.entry import Entry, Kind
 from vfs.model.revision import Revision
 
@@ -51,7 +51,8 @@ def tree_command(call: Call, revision: Revision, depth: int | None, directories:
         target = f" -> {shown(found.entry.target)}" if found.entry.target else ""
         output.line(found.lead + shown(found.entry.name) + target)
     others = count[Kind.FILE] + count[Kind.SYMLINK]
-    output.line(f"\n{count[Kind.DIR]} directories" + ("" if directories else f", {others} files"))
+    output.line()
+    output.line(counted(count[Kind.DIR], "directory") + ("" if directories else f", {counted(others, 'file')}"))
 
 
 def _lines(place: Place, depth: int | None, directories: bool) -> Iterator[_Line]:

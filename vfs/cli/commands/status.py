@@ -1,0 +1,164 @@
+"""`vfs status`: how mounts are, and what changed in the writable ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import click
+import msgspec
+
+from vfs.cli import changes, options, output
+from vfs.cli.call import Call, pass_call
+from vfs.cli.changes import Change, change_json, of_layer
+from vfs.cli.commands.mounts import mode, mount_json, state, what
+from vfs.cli.names import one_line, safe
+from vfs.cli.parameters import MOUNTPOINT
+from vfs.cli.values import counted, local_time
+from vfs.control.client import Client
+from vfs.control.mountpoint import canonical
+from vfs.control.protocol import Status
+from vfs.control.registry import Mount, Registry
+from vfs.errors import DaemonError, NotFound
+from vfs.model.ids import short
+from vfs.workspace.layer import Layer
+from vfs.workspace.layers import layer_at
+from vfs.workspace.status import find_layer, status
+
+# A daemon answers in a millisecond; one that does not within this is shown as not answering.
+_PATIENCE = 3.0
+
+
+@click.command("status")
+@click.argument("directory", metavar="[DIR]", type=MOUNTPOINT, required=False)
+@options.as_json
+@pass_call
+def status_command(call: Call, directory: str | None, as_json: bool) -> None:
+    """Show the health of mounts and what changed in them.
+
+    Without DIR all mounts of this user, each in a line. With DIR the mount there, or the layer that was written there,
+    and its changes since the last commit: A added, D deleted, M content changed, T kind changed, P only mode, time or
+    attributes changed.
+
+    \b
+    Examples:
+      vfs status
+      vfs status /mnt/photos
+    """
+    if directory is None:
+        _all(call, as_json)
+    else:
+        _one(call, directory, as_json)
+
+
+def layer_changes(call: Call, directory: str) -> Iterator[Change]:
+    """What changed in the layer of a mount point since its last commit."""
+    layer = find_layer(call.settings().state_dir, directory)
+    return map(of_layer, status(call.library(), layer))
+
+
+def _all(call: Call, as_json: bool) -> None:
+    mounts = Registry(call.settings().state_dir).mounts()
+    asked = ((mount, _ask(mount)) for mount in mounts)
+    if as_json:
+        output.array({**mount_json(mount), "daemon": _status_json(said)} for mount, said in asked)
+        return
+    rows = [(safe(mount.mountpoint), what(mount), mode(mount), _health(mount, said)) for mount, said in asked]
+    output.table(("directory", "what", "mode", "health"), rows)
+    if not rows:
+        output.note("no mounts; vfs mount REV DIR makes one")
+
+
+def _one(call: Call, directory: str, as_json: bool) -> None:
+    state_dir, point = call.settings().state_dir, canonical(directory)
+    mount, layer = Registry(state_dir).find(point), layer_at(state_dir, point)
+    if mount is None and layer is None:
+        raise NotFound(f"{one_line(directory)}: no vfs mount, and no writable layer")
+    said = _ask(mount) if mount is not None else None
+    found = list(layer_changes(call, point)) if layer is not None else []
+    if as_json:
+        shown = {**mount_json(mount), "daemon": _status_json(said)} if mount is not None else None
+        output.document({"mount": shown, "layer": _layer_json(layer), "changes": list(map(change_json, found))})
+        return
+    output.fields(_mount_fields(mount, said) + _layer_fields(layer))
+    if layer is not None:
+        output.line()
+        changes.print_names(found)
+        output.line(
+            f"{counted(len(found), 'change')}; vfs commit keeps them, vfs discard drops them"
+            if found
+            else "nothing changed"
+        )
+
+
+def _ask(mount: Mount) -> Status | DaemonError:
+    try:
+        with Client(mount.place, timeout=_PATIENCE) as client:
+            return client.status()
+    except DaemonError as error:
+        return error
+
+
+def _health(mount: Mount, said: Status | DaemonError) -> str:
+    if not mount.alive:
+        return "dead: its daemon is gone"
+    if isinstance(said, DaemonError):
+        return one_line(str(said))
+    return f"{said.state}, {counted(len(said.troubles), 'trouble')}" if said.troubles else said.state
+
+
+def _mount_fields(mount: Mount | None, said: Status | DaemonError | None) -> list[tuple[str, str]]:
+    if mount is None or said is None:
+        return [("mount", "none at the moment")]
+    fields = [
+        ("mount", mount.mountpoint),
+        ("of", what(mount)),
+        ("mode", mode(mount)),
+        ("health", _health(mount, said)),
+        ("daemon", f"pid {mount.pid}, {state(mount)}" if mount.pid else ""),
+    ]
+    return fields + _daemon_fields(said) if isinstance(said, Status) else fields
+
+
+def _daemon_fields(said: Status) -> list[tuple[str, str]]:
+    lost = f", {said.lost} lost" if said.lost else ""
+    return [
+        ("up", f"{(time.time_ns() - said.started_ns) / 1e9:.0f} s, vfs {said.version}"),
+        ("lineage", said.lineage + lost),
+        ("waiting", f"{said.waiting} requests" if said.waiting else ""),
+        *((f"lever {name}", value) for name, value in said.levers.items()),
+        ("answered", ", ".join(f"{count} {name}" for name, count in said.operations.items() if count)),
+        *(
+            ("trouble", f"{local_time(trouble.when_ns)} {trouble.count}x {one_line(trouble.what)}")
+            for trouble in said.troubles
+        ),
+    ]
+
+
+def _layer_fields(layer: Layer | None) -> list[tuple[str, str]]:
+    if layer is None:
+        return []
+    base, tip = layer.base, layer.tip()
+    branch = f"@{base.branch}" if base.branch else ""
+    fields = [("layer on", f"{base.repo}{branch}, commit {short(base.id)}")]
+    return fields + ([("committed", f"{tip.repo}@{tip.branch}, commit {short(tip.id)}")] if tip else [])
+
+
+def _layer_json(layer: Layer | None) -> dict[str, Any] | None:
+    if layer is None:
+        return None
+    base, tip = layer.base, layer.tip()
+    return {
+        "directory": str(layer.directory),
+        "repo": base.repo,
+        "branch": base.branch or None,
+        "base": base.commit,
+        "last_commit": tip.commit if tip else base.commit,
+    }
+
+
+def _status_json(said: Status | DaemonError | None) -> Any:
+    if isinstance(said, Status):
+        return msgspec.to_builtins(said)
+    return {"error": str(said)} if said is not None else None

@@ -1,0 +1,92 @@
+"""How the records of the journal are shown: one line each, or JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from vfs.cli.commits import command_text
+from vfs.cli.names import named, one_line
+from vfs.journal.events import (
+    CommitMade,
+    Event,
+    Gap,
+    OutputsMade,
+    ProcessSeen,
+    ReadsSeen,
+    SessionEnd,
+    SessionStart,
+    Watching,
+)
+from vfs.model.ids import DIGEST_SIZE, short
+
+# Fields that hold 32 bytes which name something, and no text.
+_DIGESTS = frozenset({"commit", "record", "digest", "exe_digest"})
+
+
+def summary(event: Event) -> str:
+    """What an event says, in some words on one line."""
+    return one_line(_said(event))
+
+
+def _said(event: Event) -> str:
+    match event:
+        case SessionStart():
+            return f"{event.kind} {command_text(event.command) or event.mountpoint.decode('utf-8', 'surrogateescape')}"
+        case SessionEnd():
+            return f"exit code {event.exit_code}"
+        case Watching():
+            return f"pid {event.pid}, level {event.level}"
+        case ProcessSeen():
+            return f"pid {event.process.pid}: {command_text(event.process.argv)}"
+        case ReadsSeen():
+            return f"{len(event.reads)} files first read"
+        case OutputsMade():
+            return f"{len(event.outputs)} paths made or changed"
+        case CommitMade():
+            return f"{event.repo}@{event.branch} is {short(event.commit)}"
+        case Gap():
+            return f"{event.count} lost: {event.reason}"
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """An event with all it says."""
+    if isinstance(event, ReadsSeen):
+        return _reads_json(event)
+    return _struct_json(event)
+
+
+def _reads_json(event: ReadsSeen) -> dict[str, Any]:
+    return {
+        "session": event.session,
+        "sources": [{"repo": repo, "commit": commit.hex()} for repo, commit in event.sources],
+        "reads": [
+            {"process": process, "source": source, **named("path", path), "digest": digest.hex()}
+            for process, source, path, digest in event.reads
+        ],
+    }
+
+
+def _struct_json(value: msgspec.Struct) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, held in msgspec.structs.asdict(value).items():
+        if isinstance(held, bytes):
+            found.update({name: held.hex() or None} if _is_digest(name, held) else named(name, held))
+        elif name == "environment":
+            found[name] = dict(held)
+        else:
+            found[name] = _plain(held)
+    return found
+
+
+def _is_digest(name: str, held: bytes) -> bool:
+    return name in _DIGESTS and len(held) in (0, DIGEST_SIZE)
+
+
+def _plain(held: object) -> object:
+    if isinstance(held, msgspec.Struct):
+        return _struct_json(held)
+    if isinstance(held, bytes):
+        return held.decode("utf-8", "replace")
+    return [_plain(item) for item in held] if isinstance(held, (tuple, list)) else held
