@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -62,6 +64,16 @@ def isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("VFS_AUTHOR", "tester@example.org")
     yield tmp_path
     undo_mounts(tmp_path)
+
+
+@pytest.fixture
+def public_dir() -> Iterator[Path]:
+    """A directory that every user may read, which pytest's own are not; mounts below it end with the test."""
+    place = Path(tempfile.mkdtemp(prefix="vfs-test-", dir="/tmp"))
+    place.chmod(0o755)
+    yield place
+    undo_mounts(place)
+    shutil.rmtree(place)
 
 
 Vfs = Callable[..., "subprocess.CompletedProcess[bytes]"]
