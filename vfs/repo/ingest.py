@@ -140,7 +140,8 @@ def _read_whole(fd: int, status: os.stat_result) -> bytes | None:
 
 def _directory_xattrs(found: Found) -> Xattrs:
     try:
-        return user_xattrs(found.parent.below([found.name]).fd)
+        directory = found.parent.below([found.name])
+        return user_xattrs(directory.fd)
     except OSError:
         # The walk will meet the same error when it lists the directory, and name it.
         return ()

@@ -83,8 +83,8 @@ def found_below(starts: list[Start], walk: Walk) -> Iterator[Found]:
     streams = [_stream(one, walk) for one in starts]
     if len(streams) == 1:
         return streams[0]
-    keyed = [((key_of(found.at), -rank, found) for found in stream) for rank, stream in enumerate(streams)]
-    return _without_doubles(merge(*keyed, key=lambda item: item[:2]))
+    ranked = [_ranked(stream, rank) for rank, stream in enumerate(streams)]
+    return _without_doubles(merge(*ranked, key=lambda item: item[:2]))
 
 
 def check_distinct(sources: list[Source]) -> None:
@@ -104,6 +104,11 @@ def _stream(one: Start, walk: Walk) -> Iterator[Found]:
     yield one.found
     if one.directory is not None:
         yield from walk.below(one.directory, at=one.found.at, shown=one.found.shown)
+
+
+def _ranked(stream: Iterator[Found], rank: int) -> Iterator[tuple[bytes, int, Found]]:
+    """With keys under which the later of two sources comes first."""
+    return ((key_of(found.at), -rank, found) for found in stream)
 
 
 def _without_doubles(items: Iterator[tuple[bytes, int, Found]]) -> Iterator[Found]:
