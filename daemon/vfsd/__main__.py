@@ -1,0 +1,7 @@
+"""`python -m vfsd`."""
+
+from __future__ import annotations
+
+from vfsd.main import main
+
+main()

@@ -1,0 +1,106 @@
+"""Everything one mount is made of, built once and in order; and what it says of itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from types import TracebackType
+from typing import Self
+
+import vfs
+from vfs.control.place import DaemonInfo, Place
+from vfs.control.protocol import Status
+from vfs.control.spec import MountSpec
+from vfs.errors import VfsError
+from vfs.metrics.counters import Registry
+from vfs.metrics.names import BUILD, STARTED, UP
+from vfs.repo.library import Library
+from vfs.store.measured import MeasuredStore
+from vfs.store.open import open_store
+from vfsd.filesystem import build_filesystem
+from vfsd.levers import levers
+from vfsd.lineage import open_lineage
+from vfsd.meters import Meters
+from vfsd.patience import Patience
+from vfsd.troubles import Troubles
+
+
+class Daemon:
+    """The parts of a mount that need no kernel: store, file system, journal, counters. A context manager.
+
+    Building it may wait for the store, and fails as the store, the repo or the journal does.
+    """
+
+    def __init__(self, spec: MountSpec, place: Place) -> None:
+        self.spec = spec
+        self.place = place
+        self.state = "serving"
+        self.readahead = "unknown"
+        self.counters = Registry()
+        self.troubles = Troubles()
+        self.meters = Meters(self.counters, self.troubles)
+        self.patience = Patience()
+        self._ends = contextlib.ExitStack()
+        with contextlib.ExitStack() as ends:
+            store = MeasuredStore(open_store(spec.settings.store, spec.settings), self.counters)
+            self.library = Library(store, spec.settings)
+            ends.callback(self.library.close)
+            self.file_system = build_filesystem(spec, self.library, self.patience, self.counters)
+            self.lineage = open_lineage(spec)
+            ends.callback(self._end_lineage)
+            self._ends = ends.pop_all()
+        self.info = DaemonInfo(os.getpid(), time.time_ns(), vfs.__version__, self.lineage.session)
+        self.place.write_daemon(self.info)
+        self.counters.gauge(BUILD, vfs.__version__).set(1)
+        self.counters.gauge(STARTED).set(self.info.started_ns / 1e9)
+
+    @property
+    def target(self) -> str:
+        """Where the commit itself is mounted: below the layer, if there is one."""
+        return self.place.lower if self.spec.layer else self.spec.mountpoint
+
+    def _end_lineage(self) -> None:
+        try:
+            self.lineage.close()
+        except VfsError as error:
+            self.troubles.note(f"journal: {error}")
+
+    def refresh(self) -> None:
+        """Bring the gauges up to date."""
+        self.counters.gauge(UP).set(1.0 if self.state == "serving" else 0.0)
+
+    def stats(self) -> dict[str, float]:
+        """All metrics by name and labels; of a histogram, its sum of seconds."""
+        self.refresh()
+        found = {}
+        for sample in self.counters.samples():
+            labels = ",".join(sample.labels)
+            found[f"{sample.metric.name}{{{labels}}}" if labels else sample.metric.name] = float(sample.value)
+        return found
+
+    def status(self, *, waiting: int) -> Status:
+        """How the mount is; `waiting`: requests that wait for the store."""
+        return Status(
+            id=self.spec.id,
+            mountpoint=self.spec.mountpoint,
+            kind=self.spec.kind,
+            title=self.spec.title,
+            pid=self.info.pid,
+            version=self.info.version,
+            started_ns=self.info.started_ns,
+            state=self.state,
+            session=self.lineage.session,
+            read_only=self.spec.read_only,
+            lineage=self.lineage.failure or self.lineage.level,
+            waiting=waiting,
+            levers=levers(self.readahead),
+            operations=self.meters.counts(),
+            troubles=self.troubles.newest_first(),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._ends.close()

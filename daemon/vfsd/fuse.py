@@ -1,0 +1,222 @@
+"""The kernel's requests: converts types, maps errors, and hands everything else to the file system.
+
+pyfuse3 ends the mount when anything but its own FUSEError leaves a handler, so each handler stands behind `_guarded`.
+File and directory handles are inode numbers: nothing to keep per open file, nothing to release or forget.
+"""
+
+from __future__ import annotations
+
+import errno
+import stat
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Sequence
+from functools import update_wrapper
+from time import perf_counter
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import pyfuse3
+
+from vfs.model.entry import Kind
+from vfs.model.names import NAME_MAX
+from vfsd.filesystem import FileSystem
+from vfsd.lineage import Lineage
+from vfsd.meters import Meters
+from vfsd.node import Absent, Listed, Node, occupied
+from vfsd.patience import WouldWait
+from vfsd.threads import Threads
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_FORMATS = {Kind.FILE: stat.S_IFREG, Kind.DIR: stat.S_IFDIR, Kind.SYMLINK: stat.S_IFLNK}
+# What stdio and Python read at once. Larger buffers would be mapped and unmapped at each open of a small file.
+_BLOCK = 64 << 10
+_SECTOR = 512
+# Listings that are being read; a page of the kernel's holds some 20 lines of the 128 that were decoded.
+_LISTINGS_KEPT = 64
+
+Handler = Callable[Concatenate["Operations", P], Coroutine[Any, Any, T]]
+
+
+def _guarded(handler: Handler[P, T]) -> Handler[P, T]:
+    """`handler`, timed and counted, with every exception turned into the error number the kernel is told."""
+    operation = handler.__name__
+
+    async def answer(self: Operations, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        meter, start = self.meters.meter(operation), perf_counter()
+        try:
+            return await handler(self, *args, **kwargs)
+        except pyfuse3.FUSEError as error:
+            meter.failed(error.errno)
+            raise
+        except Exception as error:
+            number = self.meters.troubles.note_error(operation, error)
+            meter.failed(number)
+            raise pyfuse3.FUSEError(number) from error
+        finally:
+            meter.answered(perf_counter() - start)
+
+    update_wrapper(answer, handler)
+    return answer
+
+
+class _Rests:
+    """Lines that were decoded for a listing and did not fit the kernel's buffer, by directory and cookie."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[int, int], list[Listed]] = OrderedDict()
+
+    def take(self, inode: int, cookie: int) -> list[Listed] | None:
+        return self._kept.pop((inode, cookie), None)
+
+    def keep(self, inode: int, cookie: int, lines: list[Listed]) -> None:
+        self._kept[inode, cookie] = lines
+        if len(self._kept) > _LISTINGS_KEPT:
+            self._kept.popitem(last=False)
+
+
+class Operations(pyfuse3.Operations):
+    """Handlers of one mount. `deadline` is how many seconds a request may take before it fails.
+
+    What is in memory is answered in the event loop, the rest in `threads`.
+    """
+
+    supports_dot_lookup = True
+    enable_writeback_cache = False
+    enable_acl = False
+
+    def __init__(
+        self,
+        file_system: FileSystem,
+        *,
+        threads: Threads,
+        meters: Meters,
+        lineage: Lineage,
+        owner: tuple[int, int],
+        deadline: float,
+    ) -> None:
+        super().__init__()
+        self.meters = meters
+        self._files = file_system
+        self._threads = threads
+        self._lineage = lineage
+        self._uid, self._gid = owner
+        self._deadline = deadline
+        self._rests = _Rests()
+
+    async def _ask(self, function: Callable[..., T], *args: object) -> T:
+        try:
+            return function(*args)
+        except WouldWait:
+            return await self._threads.run(function, self._deadline, *args)
+
+    def _attributes(self, node: Node) -> pyfuse3.EntryAttributes:
+        entry, out = node.entry, pyfuse3.EntryAttributes()
+        out.st_ino = node.inode
+        out.entry_timeout = node.name_seconds
+        out.attr_timeout = node.attr_seconds
+        out.st_mode = _FORMATS[entry.kind] | entry.mode
+        # 1 is what file systems say that do not count subdirectories: find and du then do not count on it.
+        out.st_nlink = 1
+        out.st_uid = self._uid
+        out.st_gid = self._gid
+        out.st_size = entry.size
+        out.st_blksize = _BLOCK
+        out.st_blocks = -(-occupied(entry) // _SECTOR)
+        out.st_atime_ns = out.st_ctime_ns = out.st_mtime_ns = entry.mtime_ns
+        return out
+
+    @_guarded
+    async def lookup(self, parent_inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
+        """A name of a directory; one that is not there is answered so that the kernel remembers it."""
+        found = await self._ask(self._files.lookup, parent_inode, name)
+        if isinstance(found, Absent):
+            nothing = pyfuse3.EntryAttributes()
+            nothing.st_ino = 0
+            nothing.entry_timeout = found.seconds
+            return nothing
+        return self._attributes(found)
+
+    async def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:
+        """Nothing is kept per inode."""
+
+    @_guarded
+    async def getattr(self, inode: int, ctx: pyfuse3.RequestContext) -> pyfuse3.EntryAttributes:
+        """The attributes of an inode."""
+        return self._attributes(await self._ask(self._files.node, inode))
+
+    @_guarded
+    async def readlink(self, inode: int, ctx: pyfuse3.RequestContext) -> bytes:
+        """The target of a symlink."""
+        return await self._ask(self._files.readlink, inode)
+
+    @_guarded
+    async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
+        """Open a file: the journal hears of it, and the kernel keeps what it has cached of the content."""
+        file = await self._ask(self._files.opened, inode)
+        if not self._lineage.known(ctx.pid, file):
+            self._lineage.opened(ctx.pid, file, await self._ask(self._files.entry, inode))
+        return pyfuse3.FileInfo(fh=inode, keep_cache=True)
+
+    @_guarded
+    async def read(self, fh: int, off: int, size: int) -> bytes:
+        """Content of a file."""
+        data = await self._ask(self._files.read, fh, off, size)
+        self.meters.read_bytes.add(len(data))
+        return data
+
+    async def release(self, fh: int) -> None:
+        """Nothing is kept per open file."""
+
+    @_guarded
+    async def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
+        """Open a directory: its handle is its inode."""
+        return inode
+
+    @_guarded
+    async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
+        """Names with their attributes, as many as the kernel has room for."""
+        lines = self._rests.take(fh, start_id) or await self._ask(self._files.listing, fh, start_id)
+        while lines:
+            for place, line in enumerate(lines):
+                if not pyfuse3.readdir_reply(token, line.name, self._attributes(line.node), line.cookie):
+                    self._rests.keep(fh, start_id, lines[place:])
+                    return
+                start_id = line.cookie
+            lines = await self._ask(self._files.listing, fh, start_id)
+
+    async def releasedir(self, fh: int) -> None:
+        """Nothing is kept per open directory."""
+
+    @_guarded
+    async def getxattr(self, inode: int, name: bytes, ctx: pyfuse3.RequestContext) -> bytes:
+        """The value of an extended attribute."""
+        value = await self._ask(self._files.xattr, inode, name)
+        if value is None:
+            raise pyfuse3.FUSEError(pyfuse3.ENOATTR)
+        return value
+
+    @_guarded
+    async def listxattr(self, inode: int, ctx: pyfuse3.RequestContext) -> Sequence[bytes]:
+        """The names of the extended attributes."""
+        return await self._ask(self._files.xattrs, inode)
+
+    @_guarded
+    async def statfs(self, ctx: pyfuse3.RequestContext) -> pyfuse3.StatvfsData:
+        """The totals of the commit; nothing is free."""
+        totals, out = await self._ask(self._files.totals), pyfuse3.StatvfsData()
+        out.f_bsize = out.f_frsize = 4096
+        out.f_blocks = -(-totals.size // 4096)
+        out.f_files = totals.entries
+        out.f_namemax = NAME_MAX
+        return out
+
+    @_guarded
+    async def flush(self, fh: int) -> None:
+        """Nothing to do at close: said once, the kernel does not ask again."""
+        raise pyfuse3.FUSEError(errno.ENOSYS)
+
+    @_guarded
+    async def access(self, inode: int, mode: int, ctx: pyfuse3.RequestContext) -> bool:
+        """The kernel checks permissions by itself (`default_permissions`): said once, it does not ask again."""
+        raise pyfuse3.FUSEError(errno.ENOSYS)

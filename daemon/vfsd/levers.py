@@ -1,0 +1,40 @@
+"""Means of speed that depend on the machine: which are on, for `status`."""
+
+from __future__ import annotations
+
+from vfs.files.translate import cause_of
+
+# A sequential read runs at 1.0 GB/s with the kernel's 128 KiB of readahead, at 1.9 GB/s with this.
+READAHEAD_KB = 1024
+
+
+def raise_readahead(device: str) -> str:
+    """Let the kernel read 1 MiB ahead in the mount with this `major:minor`; what came of it, for `status`."""
+    path = f"/sys/class/bdi/{device}/read_ahead_kb"
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(str(READAHEAD_KB))
+    except OSError as error:
+        return f"{_current(path)} KiB: cannot be raised: {cause_of(error)}"
+    return f"{READAHEAD_KB} KiB"
+
+
+def _current(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read(16).strip()
+    except OSError:
+        return "unknown"
+
+
+def levers(readahead: str) -> dict[str, str]:
+    """All levers by name. What is always on is named, too: it is what a slow mount is first suspected of."""
+    return {
+        "readahead": readahead,
+        "page cache kept over opens": "on",
+        "names and attributes cached for ever": "on",
+        "listing with attributes": "on",
+        "open answered by the kernel": "off: each open is one request",
+        "content pushed into the page cache": "off",
+        "prefetch": "off",
+    }

@@ -1,0 +1,221 @@
+"""The life of a mount: it comes up, answers, is asked to end or is unmounted, drains, and is gone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+
+import structlog
+import trio
+
+from vfs.control.dead import is_dead
+from vfs.control.holders import describe, holders
+from vfs.control.mountinfo import OVERLAY_TYPES, mount_at
+from vfs.control.protocol import Request
+from vfs.control.unmount import unmount
+from vfs.errors import Busy, DaemonError, VfsError
+from vfs.files.private import private_dir
+from vfs.workspace.layer import Layer
+from vfs.workspace.overlay import Overlay, mount_overlay
+from vfsd.control import ControlServer
+from vfsd.daemon import Daemon
+from vfsd.fuse import Operations
+from vfsd.levers import raise_readahead
+from vfsd.listening import listen_loopback, listen_unix
+from vfsd.metrics import CounterCollector, MetricsServer
+from vfsd.mount import FuseMount, device_of, mount_options
+from vfsd.notify import notify
+from vfsd.threads import Threads
+
+# Reads of a store far away sleep most of the time; more threads than this only take the event loop's turn.
+THREADS = 8
+# How long users of the mount are given to let go once it is to end.
+DRAIN_SECONDS = 10.0
+_LOOK_AGAIN = 0.1
+# How soon an overlay that was unmounted by hand is missed.
+_WATCH_SECONDS = 1.0
+# The store's own deadline comes first, with a better message.
+_MARGIN_SECONDS = 2.0
+_LOCAL_SECONDS = 30.0
+
+log = structlog.get_logger("vfsd")
+
+
+class Life:
+    """One mount from its first request to its last. Belongs to the event loop.
+
+    `_gone` is set when the kernel has let go of the mount; `_asked` when it is to end. Whichever comes first,
+    `run` returns with nothing left in the kernel's table.
+    """
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+        self._threads = Threads(THREADS)
+        self._asked = trio.Event()
+        self._gone = trio.Event()
+        self._hasty = False
+        self._overlay: Overlay | None = None
+        self._failure: VfsError | None = None
+        self._up = False
+        daemon.patience.hurry_this_thread()
+        self._mount = self._made_mount()
+
+    def _made_mount(self) -> FuseMount:
+        spec = self._daemon.spec
+        if spec.layer:
+            private_dir(self._daemon.target)
+        operations = Operations(
+            self._daemon.file_system,
+            threads=self._threads,
+            meters=self._daemon.meters,
+            lineage=self._daemon.lineage,
+            owner=(os.geteuid(), os.getegid()),
+            deadline=spec.settings.timeout + _MARGIN_SECONDS,
+        )
+        return FuseMount(operations, self._daemon.target, mount_options(spec))
+
+    async def run(self, on_ready: Callable[[], None]) -> None:
+        """Serve until the mount is gone; `on_ready` is called once it answers. Errors of coming up are raised."""
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._serve, nursery.cancel_scope)
+                try:
+                    await self._come_up(nursery)
+                    on_ready()
+                except VfsError as error:
+                    self._failure = error
+                    nursery.cancel_scope.cancel()
+                else:
+                    self._up = True
+                    await self._until_asked(nursery.cancel_scope)
+        finally:
+            self._let_go()
+        if self._failure is not None:
+            raise self._failure
+        if not self._up:
+            raise DaemonError(f"{self._daemon.spec.mountpoint}: unmounted before it was ready")
+
+    async def _serve(self, everything: trio.CancelScope) -> None:
+        try:
+            await self._mount.serve()
+        except OSError as error:
+            self._failure = DaemonError(f"{self._daemon.spec.mountpoint}: the kernel's connection failed: {error}")
+        self._gone.set()
+        everything.cancel()
+
+    async def _come_up(self, nursery: trio.Nursery) -> None:
+        spec = self._daemon.spec
+        await self._threads.run(os.statvfs, _LOCAL_SECONDS, self._daemon.target)
+        self._daemon.readahead = raise_readahead(device_of(self._daemon.target))
+        if spec.layer:
+            layer = Layer(spec.layer)
+            self._overlay = await self._threads.run(
+                mount_overlay, _LOCAL_SECONDS, self._daemon.target, layer, spec.mountpoint
+            )
+            nursery.start_soon(self._watch_overlay)
+        self._open_doors(nursery)
+        nursery.start_soon(self._heed_signals)
+        if spec.owner_pid:
+            nursery.start_soon(self._watch_owner, spec.owner_pid)
+
+    def _open_doors(self, nursery: trio.Nursery) -> None:
+        place, port = self._daemon.place, self._daemon.spec.metrics_port
+        actions = {"status": self._status, "stats": self._stats, "flush": self._flush, "stop": self._stop}
+        control = ControlServer(place.control, actions)
+        listeners = [listen_unix(place.metrics), *([listen_loopback(port)] if port else [])]
+        collector = CounterCollector(self._daemon.counters, self._daemon.refresh)
+        nursery.start_soon(control.serve)
+        nursery.start_soon(MetricsServer(collector, self._threads, listeners).serve)
+
+    async def _status(self, request: Request) -> object:
+        return self._daemon.status(waiting=self._threads.waiting)
+
+    async def _stats(self, request: Request) -> object:
+        return self._daemon.stats()
+
+    async def _flush(self, request: Request) -> object:
+        await self._threads.run(self._daemon.lineage.flush, _LOCAL_SECONDS)
+        return None
+
+    async def _stop(self, request: Request) -> object:
+        if request.lazy:
+            await self._threads.run(self._detach, _LOCAL_SECONDS, True)
+        else:
+            self._asked.set()
+        return None
+
+    async def _heed_signals(self) -> None:
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            async for number in signals:
+                log.info("asked to end", signal=signal.Signals(number).name)
+                self._hasty = self._asked.is_set()
+                self._asked.set()
+
+    async def _watch_owner(self, pid: int) -> None:
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._asked.set()
+            return
+        try:
+            await trio.lowlevel.wait_readable(fd)
+            self._asked.set()
+        finally:
+            os.close(fd)
+
+    async def _watch_overlay(self) -> None:
+        while True:
+            await trio.sleep(_WATCH_SECONDS)
+            at = mount_at(self._daemon.spec.mountpoint)
+            if at is None or at.type not in OVERLAY_TYPES:
+                self._asked.set()
+                return
+
+    async def _until_asked(self, everything: trio.CancelScope) -> None:
+        await self._asked.wait()
+        self._daemon.state = "stopping"
+        notify("STOPPING=1")
+        end = trio.current_time() + DRAIN_SECONDS
+        if await self._drain(end):
+            # Whoever holds what was detached before is given the rest of the time, too.
+            with trio.move_on_at(end):
+                await self._gone.wait()
+        everything.cancel()
+
+    async def _drain(self, end: float) -> bool:
+        """Unmount as soon as nobody uses the mount; at the time `end` say who does, and detach it. Whether unused."""
+        while True:
+            try:
+                await self._threads.run(self._detach, _LOCAL_SECONDS, False)
+                return True
+            except Busy:
+                if trio.current_time() >= end or self._hasty:
+                    break
+            except VfsError as error:
+                self._daemon.troubles.note(f"unmount: {error}")
+                break
+            await trio.sleep(_LOOK_AGAIN)
+        point = self._daemon.spec.mountpoint
+        who = await self._threads.run(lambda: describe(holders(point)), _LOCAL_SECONDS)
+        log.warning("detached while in use", mountpoint=point, holders=who)
+        notify(f"STATUS={point}: detached while {who}")
+        return False
+
+    def _detach(self, lazy: bool) -> None:
+        """Undo the mounts, topmost first; Busy."""
+        if self._overlay is not None:
+            self._overlay.unmount(lazy=lazy)
+        unmount(self._daemon.target, lazy=lazy)
+
+    def _let_go(self) -> None:
+        """Leave nothing in the kernel's table. The connection goes first, so that nobody waits for an answer."""
+        self._mount.close()
+        with contextlib.suppress(VfsError):
+            if self._overlay is not None:
+                self._overlay.unmount(lazy=True)
+        with contextlib.suppress(VfsError):
+            at = mount_at(self._daemon.target)
+            if at is not None and is_dead(at):
+                unmount(at.point, lazy=True)

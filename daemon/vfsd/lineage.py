@@ -1,0 +1,73 @@
+"""The daemon's end of the journal: who opened which file of the mount."""
+
+from __future__ import annotations
+
+import os
+
+from vfs.control.spec import MountSpec
+from vfs.errors import JournalError
+from vfs.journal.log import Journal
+from vfs.journal.observe import Observer
+from vfs.journal.session import begin_session, end_session
+from vfs.model.commit import InputCommit
+from vfs.model.entry import Entry
+from vfsd.filesystem import Opened
+
+
+class Lineage:
+    """Observes one mount under a session: that of a run, or one of its own, which it begins and ends.
+
+    `known` and `opened` belong to the event loop and never wait; `flush` and `close` wait for the disk.
+    """
+
+    level = "open"
+
+    def __init__(self, journal: Journal, session: str, *, own: bool, root_pid: int | None) -> None:
+        self.session = session
+        self._journal = journal
+        self._own = own
+        self._observer = Observer(journal, session, root_pid=root_pid, level=self.level)
+
+    @property
+    def failure(self) -> str:
+        """Why the journal could not be written last; empty while all is well."""
+        return self._observer.failure or ""
+
+    def known(self, tid: int, file: Opened) -> bool:
+        """True when this open would record nothing new."""
+        return self._observer.known(tid, file.repo, file.commit, file.row)
+
+    def opened(self, tid: int, file: Opened, entry: Entry) -> None:
+        """Thread `tid` opened `file` for reading."""
+        self._observer.opened(tid, file.repo, file.commit, entry.path, entry.digest, row=file.row)
+
+    def flush(self) -> None:
+        """Make every open so far durable; JournalError."""
+        self._observer.flush()
+
+    def close(self) -> None:
+        """Write what is left, end the session if it is ours; JournalError."""
+        try:
+            self._observer.close()
+            if self._own:
+                end_session(self._journal, self.session)
+        finally:
+            self._journal.close()
+
+
+def open_lineage(spec: MountSpec) -> Lineage:
+    """Begin to observe the mount that `spec` describes; JournalError when the journal cannot be written."""
+    journal = Journal.open(spec.settings.state_dir)
+    try:
+        session = spec.session or _begin(journal, spec)
+        return Lineage(journal, session, own=not spec.session, root_pid=spec.owner_pid or None)
+    except JournalError:
+        journal.close()
+        raise
+
+
+def _begin(journal: Journal, spec: MountSpec) -> str:
+    inputs = tuple(InputCommit(view.name, view.repo, bytes.fromhex(view.commit)) for view in spec.views)
+    return begin_session(
+        journal, kind="mount", mountpoint=os.fsencode(spec.mountpoint), command=("vfs", "mount"), inputs=inputs
+    )

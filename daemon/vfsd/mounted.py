@@ -1,0 +1,147 @@
+"""The tree of one commit as a region of the mount."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from itertools import islice
+
+import msgspec
+
+from vfs.errors import NotADirectory, PathNotFound
+from vfs.model.entry import Entry, Kind
+from vfs.model.ids import Digest
+from vfs.model.names import printable
+from vfs.tree.tree import Tree
+from vfsd.entries import Entries
+from vfsd.node import FIRST_COOKIE, FOREVER, ROW_BITS, ROW_MASK, Absent, Listed, Node, folder
+from vfsd.space import Space
+
+# The row of a child is at least 1: cookies of rows begin where those of `.` and `..` end.
+_ROW_COOKIE = FIRST_COOKIE - 1
+_UNKNOWN = folder(0)
+
+
+class _Opened(msgspec.Struct, frozen=True):
+    """A tree in use: the row and the entry of its topmost name, its number in the mount."""
+
+    tree: Tree
+    row: int
+    entry: Entry
+    number: int
+
+
+class MountedTree:
+    """A commit's tree, or what lies at one path of it, below the inode `top`.
+
+    The row of an entry makes its inode, except that the topmost entry is `top`, which may be the root of the mount
+    or a made-up name. The tree is opened and numbered when something of it is first asked for; `_lock`
+    guards that moment. Two names of one commit are two regions: the kernel would take one directory that
+    is found under two names for one that was moved.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        entries: Entries,
+        *,
+        top: int,
+        repo: str,
+        commit: Digest,
+        above: Callable[[], Node] | None,
+        open_tree: Callable[[], Tree],
+        path: bytes = b"",
+        name_seconds: float,
+    ) -> None:
+        """`above` gives the node of the parent of `top` (None for the root of the mount); `open_tree` may wait."""
+        self.repo = repo
+        self.commit = commit
+        self._space = space
+        self._entries = entries
+        self._top = top
+        self._above = above
+        self._open_tree = open_tree
+        self._path = path
+        self._name_seconds = name_seconds
+        self._lock = threading.Lock()
+        self._opened: _Opened | None = None
+
+    @property
+    def top(self) -> int:
+        """The inode of its topmost entry."""
+        return self._top
+
+    @property
+    def tree(self) -> Tree:
+        """The tree."""
+        return self._open().tree
+
+    def _open(self) -> _Opened:
+        opened = self._opened
+        if opened is not None:
+            return opened
+        tree = self._open_tree()
+        found = tree.locate(self._path)
+        if found is None:
+            raise PathNotFound(f"{self.repo}:{printable(self._path)}: no such path")
+        with self._lock:
+            if self._opened is None:
+                self._opened = _Opened(tree, *found, self._space.number(self))
+            return self._opened
+
+    def row(self, inode: int) -> int:
+        """The row of `inode`."""
+        return self._open().row if inode == self._top else (inode & ROW_MASK) - 1
+
+    def inode(self, row: int) -> int:
+        """The inode of `row`."""
+        opened = self._open()
+        return self._top if row == opened.row else (opened.number << ROW_BITS) + row + 1
+
+    def entry(self, inode: int) -> Entry:
+        """The entry of `inode`."""
+        if inode == self._top:
+            return self._open().entry
+        return self._entries.get(inode) or self._entries.keep(inode, self.tree.entry_at(self.row(inode)))
+
+    def node(self, inode: int) -> Node:
+        """What `inode` is."""
+        return Node(inode, self.entry(inode), self._name_seconds if inode == self._top else FOREVER)
+
+    def glimpse(self) -> Node:
+        """What the topmost entry is if the tree is open, else a directory whose attributes hold for no time."""
+        if self._opened is None:
+            return Node(self._top, _UNKNOWN, self._name_seconds, 0.0)
+        return Node(self._top, self._opened.entry, self._name_seconds)
+
+    def lookup(self, inode: int, name: bytes) -> Node | Absent:
+        """The child `name` of the directory `inode`."""
+        found = self.tree.locate(_join(self._directory(inode), name))
+        if found is None:
+            return Absent()
+        child = self.inode(found[0])
+        return Node(child, self._entries.keep(child, found[1]))
+
+    def above(self, inode: int) -> Node:
+        """The parent of `inode`."""
+        if inode == self._top:
+            return self.node(inode) if self._above is None else self._above()
+        found = self.tree.locate(self.entry(inode).parent)
+        return self.node(self._top if found is None else self.inode(found[0]))
+
+    def listing(self, inode: int, cookie: int, limit: int) -> list[Listed]:
+        """Children of `inode` in the order of their rows, which is that of their names."""
+        directory, tree = self._directory(inode), self.tree
+        after = tree.entry_at(cookie - 1 - _ROW_COOKIE).name if cookie > FIRST_COOKIE else b""
+        found = islice(tree.children(directory, after=after), limit)
+        return [Listed(entry.name, Node(self.inode(row), entry), row + 1 + _ROW_COOKIE) for row, entry in found]
+
+    def _directory(self, inode: int) -> bytes:
+        entry = self.entry(inode)
+        if entry.kind is not Kind.DIR:
+            raise NotADirectory(f"{self.repo}:{printable(entry.path)}: not a directory")
+        return entry.path
+
+
+def _join(directory: bytes, name: bytes) -> bytes:
+    return directory + b"/" + name if directory else name

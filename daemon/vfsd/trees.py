@@ -1,0 +1,70 @@
+"""Making the trees of a mount: where their pages come from, what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vfs.content.reader import FileReader
+from vfs.control.spec import View
+from vfs.metrics.counters import Registry
+from vfs.model.ids import Digest
+from vfs.repo.commits import read_commit
+from vfs.repo.library import Library
+from vfs.tree.tree import Tree, check_root
+from vfsd.entries import Entries
+from vfsd.mounted import MountedTree
+from vfsd.node import FOREVER, ROOT, Part
+from vfsd.patience import Patience, PatientBlobs, PatientPages
+from vfsd.space import Space
+
+
+class Trees:
+    """What all trees of one mount share: the library, the memory for blobs, pages and entries, the inode numbers."""
+
+    def __init__(self, library: Library, patience: Patience, counters: Registry) -> None:
+        self.library = library
+        self.patience = patience
+        self.space = Space()
+        self.entries = Entries()
+        self.blobs = PatientBlobs(library.store, patience, counters, memory=library.settings.memory)
+        self.pages = PatientPages(self.blobs, patience)
+        self.files = FileReader(self.blobs)
+
+    def root(self, view: View) -> MountedTree:
+        """The region of a mount that shows one commit and nothing else."""
+        return self._make(view, top=ROOT, above=None, seconds=FOREVER)
+
+    def view(self, view: View, *, above: Part) -> Part:
+        """A commit shown under the name of a view."""
+        return self.space.named(("view", view.name), lambda inode: self._make(view, top=inode, above=above))
+
+    def named(self, repo: str, commit: Digest, *, name: str, above: Part, seconds: float) -> Part:
+        """A commit shown under a name that may come to mean another: each pair of name and commit is a region."""
+        view = View(name, repo, commit.hex())
+        key = ("tree", repo, name, commit)
+        return self.space.named(key, lambda inode: self._make(view, top=inode, above=above, seconds=seconds))
+
+    def _make(self, view: View, *, top: int, above: Part | None, seconds: float = FOREVER) -> MountedTree:
+        commit = bytes.fromhex(view.commit)
+        return MountedTree(
+            self.space,
+            self.entries,
+            top=top,
+            repo=view.repo,
+            commit=commit,
+            above=None if above is None else above.glimpse,
+            open_tree=self._opener(view.repo, commit),
+            path=view.path,
+            name_seconds=seconds,
+        )
+
+    def _opener(self, repo: str, commit: Digest) -> Callable[[], Tree]:
+        def open_tree() -> Tree:
+            if self.library.commits.get((repo, commit)) is None:
+                self.patience.check()
+            stored = read_commit(self.library, repo, commit)
+            tree = Tree(self.blobs, stored.locations.root, pages=self.pages)
+            check_root(tree)
+            return tree
+
+        return open_tree
