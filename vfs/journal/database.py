@@ -26,14 +26,14 @@ def translated(path: str) -> Iterator[None]:
     """Turn sqlite3 errors into JournalError or, for a damaged file, Corrupt."""
     try:
         yield
-    except sqlite3.OperationalError as error:
+    except (sqlite3.OperationalError, sqlite3.ProgrammingError) as error:
         raise JournalError(f"journal {path}: {_cause(error)}") from error
     except sqlite3.DatabaseError as error:
         raise Corrupt(f"journal {path}: {error}") from error
 
 
-def _cause(error: sqlite3.OperationalError) -> str:
-    text = str(error)
+def _cause(error: sqlite3.DatabaseError) -> str:
+    text = str(error).rstrip(".").replace("Cannot operate on a closed database", "is closed")
     if "locked" in text or "busy" in text:
         return f"held by another process for over {BUSY_SECONDS:.0f} s"
     if "full" in text:

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from vfs.errors import VfsError
 from vfs.journal.buffer import Buffer, Source, read_events
-from vfs.journal.events import Event, ProcessSeen, Watching
+from vfs.journal.events import Event, Gap, ProcessSeen, Watching
 from vfs.journal.executable import Executables
 from vfs.journal.log import Journal
 from vfs.journal.processes import OWN, Found, Processes
@@ -17,8 +17,11 @@ from vfs.model.ids import Digest
 
 # Reads held while the journal cannot be written: some 25 MB. What comes after is counted as a gap.
 LIMIT = 100_000
-# Reads that wake the writer before its time.
-_WAKE = 4096
+# What wakes the writer before its time; each described process holds a descriptor until it is written.
+_WAKE_READS = 4096
+_WAKE_PROCESSES = 64
+# Processes held while the journal cannot be written.
+_HELD = 20_000
 _INTERVAL = 1.0
 
 
@@ -78,7 +81,7 @@ class Observer:
             return
         if self._buffer.add((process, source, path, digest)):
             self._seen.add(process, source, place)
-        if len(self._buffer) >= _WAKE:
+        if len(self._buffer) >= _WAKE_READS or self._processes.waiting >= _WAKE_PROCESSES:
             self._wake.set()
 
     def known(self, tid: int, repo: str, commit: Digest, row: int) -> bool:
@@ -97,6 +100,7 @@ class Observer:
                     self._journal.append(events)
             except BaseException as error:
                 self._buffer.put_back(batch)
+                self._shorten()
                 self.failure = str(error)
                 raise
             self._held.clear()
@@ -107,7 +111,15 @@ class Observer:
         self._closed = True
         self._wake.set()
         self._thread.join()
+        self._processes.close()
         self.flush()
+
+    def _shorten(self) -> None:
+        """Forget the processes beyond the limit; how many is in the journal as soon as it can be written."""
+        if len(self._held) > _HELD:
+            lost = len(self._held) - _HELD
+            del self._held[_HELD:]
+            self._held.append(Gap(session=self.session, count=lost, reason="more processes than could be held"))
 
     def _number(self, source: Source) -> int:
         number = self._numbers.get(source)
@@ -117,7 +129,7 @@ class Observer:
         return number
 
     def _described(self, found: Found) -> ProcessSeen:
-        return ProcessSeen(session=self.session, process=found.with_digest(self._executables))
+        return ProcessSeen(session=self.session, process=found.complete(self._executables))
 
     def _run(self, interval: float) -> None:
         while not self._closed:

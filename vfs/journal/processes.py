@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import pwd
 import secrets
+from collections import deque
 from typing import TypeAlias
 
 import msgspec
 
 from vfs.journal import procfs
+from vfs.journal.arguments import Arguments, Request
 from vfs.journal.container import container_of
 from vfs.journal.executable import Executables, open_executable
 from vfs.journal.procfs import Mark, Status
@@ -20,6 +22,8 @@ _CHAIN = 32
 # Descriptors of executables held until the next flush.
 _HANDLES = 256
 _THREADS = 4096
+# Processes remembered, some 250 bytes each; one that was forgotten and opens again gets a second key.
+_REMEMBERED = 65_536
 # The key of the daemon itself, whose own opens (to digest an executable on the mount) are nobody's reads.
 OWN = -1
 _Identity: TypeAlias = tuple[int, Mark]
@@ -29,14 +33,14 @@ class Found(msgspec.Struct):
     """A described process on its way into the journal; `handle` is its executable, -1 for none."""
 
     process: Process
+    arguments: Request
     handle: int
 
-    def with_digest(self, executables: Executables) -> Process:
-        """The process with the digest of its executable. Blocks; closes `handle`."""
-        if self.handle < 0:
-            return self.process
+    def complete(self, executables: Executables) -> Process:
+        """The process with its arguments and the digest of its executable. Blocks; closes `handle`."""
         handle, self.handle = self.handle, -1
-        return msgspec.structs.replace(self.process, exe_digest=executables.digest(handle))
+        digest = executables.digest(handle) if handle >= 0 else b""
+        return msgspec.structs.replace(self.process, argv=self.arguments.argv, exe_digest=digest)
 
 
 class Processes:
@@ -54,7 +58,9 @@ class Processes:
         self._threads: dict[int, tuple[Mark, int]] = {}
         self._keys: dict[_Identity, int] = {}
         self._next = (secrets.randbits(31) << 31) + 1
-        self._found: list[Found] = []
+        # The loop appends while the writing thread takes: a deque needs no lock for that.
+        self._found: deque[Found] = deque()
+        self._arguments = Arguments()
         self._users: dict[int, str] = {}
 
     def key_of(self, tid: int) -> int:
@@ -76,8 +82,16 @@ class Processes:
 
     def take(self) -> list[Found]:
         """The processes described since the last call, parents first."""
-        found, self._found = self._found, []
-        return found
+        return [self._found.popleft() for _ in range(len(self._found))]
+
+    @property
+    def waiting(self) -> int:
+        """How many were described and not taken yet."""
+        return len(self._found)
+
+    def close(self) -> None:
+        """Stop describing; nothing more may be asked."""
+        self._arguments.close()
 
     def _look_up(self, tid: int) -> int:
         status = procfs.status_of(tid)
@@ -113,14 +127,17 @@ class Processes:
             ended_ns=0,
             exe=procfs.link_of(pid, "exe"),
             exe_digest=b"",
-            argv=procfs.argv_of(pid),
+            argv=(),
             cwd=procfs.link_of(pid, "cwd"),
             uid=status.uid,
             user=self._user(status.uid),
             container=container_of(procfs.read(f"/proc/{pid}/cgroup")),
         )
         handle = open_executable(pid) if len(self._found) < _HANDLES else -1
-        self._found.append(Found(process, handle))
+        self._found.append(Found(process, self._arguments.ask(pid), handle))
+        if len(self._keys) >= _REMEMBERED:
+            for old in list(self._keys)[: _REMEMBERED // 2]:
+                del self._keys[old]
         self._keys[pid, mark] = key
         return key
 

@@ -16,7 +16,7 @@ _COLOURS: dict[Look, tuple[str, str, str]] = {
     "lost": ("#fdecea", "#c5362b", "#8c1d14"),
 }
 _HEAD = """digraph lineage {
-  graph [rankdir=LR, bgcolor="white", pad=0.3, nodesep=0.35, ranksep=0.6, fontname="Helvetica,Arial,sans-serif"];
+  graph [rankdir=TB, bgcolor="white", pad=0.3, nodesep=0.45, ranksep=0.42, fontname="Helvetica,Arial,sans-serif"];
   node [shape=box, style="filled,rounded", margin="0.16,0.10", fontname="Helvetica,Arial,sans-serif", fontsize=11];
   edge [color="#6b6b66", arrowsize=0.7, fontname="Helvetica,Arial,sans-serif", fontsize=9, fontcolor="#6b6b66"];
 """
@@ -54,7 +54,7 @@ def _label(box: Box) -> str:
 def _arrow(arrow: Arrow) -> str:
     values = []
     if arrow.word:
-        values.append(f"label={_quoted(arrow.word)}")
+        values.append(f"label={_quoted(' ' + arrow.word)}")
     if arrow.faint:
         values.append("style=dashed")
     more = f" [{', '.join(values)}]" if values else ""

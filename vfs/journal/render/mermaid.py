@@ -13,12 +13,12 @@ _SHAPES: dict[Look, tuple[str, str]] = {
     "lost": ("(", ")"),
 }
 # What has a meaning in a quoted label, a markdown label, or the HTML it is put into. `#` first names the others.
-_CODES = {char: f"#{ord(char)};" for char in "#&<>\"'`*_~\\|[](){}%;:/"}
+_CODES = {char: f"#{ord(char)};" for char in '#&<>"`\\;'}
 
 
 def render_mermaid(graph: Graph, *, full: bool = False) -> str:
     """The graph for mermaid; in each box of files the first 5, or all when `full`."""
-    lines = ["flowchart LR"]
+    lines = ["flowchart TB"]
     lines.extend(_box(box) for box in boxes(graph, full=full))
     lines.extend(_arrow(arrow) for arrow in arrows(graph))
     lines.extend(f"classDef {look} fill:{fill},stroke:{line},color:{text}" for look, (fill, line, text) in colours())

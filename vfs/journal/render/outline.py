@@ -75,13 +75,18 @@ class Outline:
     def _far(self, edge: Edge) -> str:
         return edge.source if self.up else edge.target
 
+    def _given(self, step: Step) -> str:
+        run = self.nodes[step.came_from]
+        seen_all = isinstance(run, RunNode) and run.level == "open" and not run.gaps
+        return "given, and read nothing of, " if seen_all else "given "
+
     def _lead(self, step: Step) -> str:
         files = words.counted(step.count, "file")
         match step.role:
             case "read":
                 return f"read {files} of " if self.up else "read by "
             case "given":
-                return "given " if self.up else "given to "
+                return self._given(step) if self.up else "given to "
             case "carried":
                 return f"{files} from " if self.up else f"{files} still in " if step.count else "goes on in "
             case "made" if not self.up:
