@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from vfs.content.fetcher import Fetcher
 from vfs.content.limits import MIB, place
 from vfs.content.page import Page, unpack_page
+from vfs.content.source import PackCache, PackSource
 from vfs.errors import Corrupt
 from vfs.model.entry import BlobRef
 from vfs.model.ids import digest_of
@@ -23,9 +24,11 @@ class Blobs:
     Invariant: what is returned hashes to the digest of its reference.
     """
 
-    def __init__(self, store: Store, *, memory: int = MEMORY) -> None:
-        self._chunks: Fetcher[bytes] = Fetcher(store, _verified, memory=memory - memory // PAGE_SHARE)
-        self._pages: Fetcher[Page] = Fetcher(store, unpack_page, memory=memory // PAGE_SHARE)
+    def __init__(self, store: Store, *, memory: int = MEMORY, cache: PackCache | None = None) -> None:
+        """At most `memory` bytes of raw blobs are kept; `cache` is asked before the store and given what was right."""
+        source = PackSource(store, cache)
+        self._chunks: Fetcher[bytes] = Fetcher(source, _verified, memory=memory - memory // PAGE_SHARE)
+        self._pages: Fetcher[Page] = Fetcher(source, unpack_page, memory=memory // PAGE_SHARE)
 
     def get(self, ref: BlobRef) -> bytes:
         """The raw bytes of a chunk; Corrupt, naming pack and offset, when they are not what `ref` says."""

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import mmap
 import threading
 
 from vfs.content.limits import PACK_MAX
 
 
 class Buffers:
-    """Byte arrays of at least 64 MiB, at most `limit` of them kept. Thread-safe: `_lock` guards the free ones.
+    """Buffers of at least 64 MiB, at most `limit` of them kept. Thread-safe: `_lock` guards the free ones.
 
-    A new one takes no memory until it is written to, so a small pack costs what it holds.
+    They are anonymous maps: a page of one takes memory when it is first written to, so a small pack
+    costs what it holds.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._free: list[bytearray] = []
+        self._free: list[mmap.mmap] = []
 
-    def take(self, size: int) -> bytearray:
+    def take(self, size: int) -> mmap.mmap:
         """A buffer of at least `size` bytes, with whatever was in it."""
         with self._lock:
             if self._free and size <= PACK_MAX:
                 return self._free.pop()
-        return bytearray(max(size, PACK_MAX))
+        return mmap.mmap(-1, max(size, PACK_MAX))
 
-    def give(self, buffer: bytearray) -> None:
+    def give(self, buffer: mmap.mmap) -> None:
         """Give back a buffer that nobody looks at any more."""
         with self._lock:
             if len(self._free) < self._limit and len(buffer) == PACK_MAX:

@@ -1,4 +1,4 @@
-"""Brings blobs of one kind from a store: cached, joined into few requests, each read by one thread only."""
+"""Brings blobs of one kind from their packs: cached, joined into few requests, each read by one thread only."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import Generic, TypeVar
 from vfs.content.codec import decode
 from vfs.content.limits import check_ref, place
 from vfs.content.lru import ByteLRU
-from vfs.content.pack import pack_key
 from vfs.content.ranges import Range, join_ranges
+from vfs.content.source import PackSource
 from vfs.errors import Corrupt, StoreError
 from vfs.model.entry import BlobRef
-from vfs.store.protocol import Store
 
 T = TypeVar("T")
 # Bytes of Python objects around a cached value.
@@ -29,8 +28,8 @@ class Fetcher(Generic[T]):
     before it waits for those of others, so no two wait for each other. `_lock` guards `_coming`.
     """
 
-    def __init__(self, store: Store, verify: Callable[[bytes, BlobRef], T], *, memory: int) -> None:
-        self._store = store
+    def __init__(self, source: PackSource, verify: Callable[[bytes, BlobRef], T], *, memory: int) -> None:
+        self._source = source
         self._verify = verify
         self._cache: ByteLRU[BlobRef, T] = ByteLRU(memory)
         self._lock = threading.Lock()
@@ -83,25 +82,42 @@ class Fetcher(Generic[T]):
 
     def _read(self, span: Range, mine: Mapping[BlobRef, Future[T]]) -> None:
         """Settle the blobs in `span`, each with its own outcome: a damaged one does not spoil its neighbours."""
+        data = self._source.cached(span.pack, span.start, span.length)
+        if data is not None:
+            left = self._settle(span.refs, mine, data, span.start)
+            for ref, _ in left:
+                self._source.drop(ref.pack, ref.offset, ref.stored)
+            for again in join_ranges(ref for ref, _ in left):
+                self._fetch(again, mine)
+        else:
+            self._fetch(span, mine)
+
+    def _fetch(self, span: Range, mine: Mapping[BlobRef, Future[T]]) -> None:
+        damaged: list[tuple[BlobRef, Exception]]
         try:
-            data = memoryview(self._store.get(pack_key(span.pack), start=span.start, length=span.length))
-        except Exception as error:
-            for ref in span.refs:
-                self._fail(ref, mine[ref], error)
-            return
-        for ref in span.refs:
+            data = self._source.fetch(span.pack, span.start, span.length)
+            damaged = self._settle(span.refs, mine, data, span.start)
+        except Exception as failure:
+            damaged = [(ref, failure) for ref in span.refs]
+        else:
+            if not damaged:
+                self._source.keep(span.pack, span.start, data)
+        for ref, error in damaged:
+            self._fail(ref, mine[ref], error)
+
+    def _settle(
+        self, refs: Iterable[BlobRef], mine: Mapping[BlobRef, Future[T]], data: bytes, start: int
+    ) -> list[tuple[BlobRef, Exception]]:
+        """Settle those of `refs` that are sound in `data`, which begins at `start` of the pack; the others, and why."""
+        view, damaged = memoryview(data), list[tuple[BlobRef, Exception]]()
+        for ref in refs:
             try:
-                value = self._verify(self._raw(data, ref.offset - span.start, ref), ref)
+                value = self._verify(_raw(view, ref.offset - start, ref), ref)
             except Exception as error:
-                self._fail(ref, mine[ref], error)
+                damaged.append((ref, error))
             else:
                 self._succeed(ref, mine[ref], value)
-
-    def _raw(self, data: memoryview, at: int, ref: BlobRef) -> bytes:
-        stored = data[at : at + ref.stored]
-        if len(stored) < ref.stored:
-            raise Corrupt(f"{place(ref)}: pack is truncated: {len(stored)} of {ref.stored} bytes are there")
-        return decode(stored, ref.length, what=place(ref))
+        return damaged
 
     def _succeed(self, ref: BlobRef, future: Future[T], value: T) -> None:
         self._cache.put(ref, value, ref.length + _OVERHEAD)
@@ -119,3 +135,10 @@ class Fetcher(Generic[T]):
         for ref, future in mine.items():
             if not future.done():
                 self._fail(ref, future, StoreError(f"{place(ref)}: reading it was interrupted"))
+
+
+def _raw(data: memoryview, at: int, ref: BlobRef) -> bytes:
+    stored = data[at : at + ref.stored]
+    if len(stored) < ref.stored:
+        raise Corrupt(f"{place(ref)}: pack is truncated: {len(stored)} of {ref.stored} bytes are there")
+    return decode(stored, ref.length, what=place(ref))

@@ -11,12 +11,13 @@ import logging
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from vfs.concurrency.pool import ordered_map
 from vfs.content.known_rows import SCHEMA, forget_packs, insert_pack, row_ref
 from vfs.content.pack import PREFIX, pack_key, pack_of_key, read_index
 from vfs.content.pack_index import IndexEntry
@@ -28,6 +29,8 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 # Another process holds the database for one insertion, milliseconds; this is for a stalled disk.
 BUSY_SECONDS = 30.0
+# Indexes read at a time: each is one small request, a new host may have thousands to read.
+READERS = 8
 # What SQLite says of a file that is damaged, no database, or of other tables.
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 
@@ -43,11 +46,13 @@ class KnownChunks:
         self._path = Path(path)
         self._store = store
         self._lock = threading.RLock()
-        self._synced = float("-inf")
+        self._synced = False
         self._connection: sqlite3.Connection | None = None
 
     def find(self, key: bytes) -> BlobRef | None:
         """Where the blob of this key lies (a chunk's is its digest, a page's known_rows.page_key); None if unknown."""
+        if not self._synced:
+            self.sync()
         row = self._run(lambda db: db.execute("SELECT place FROM blobs WHERE key = ?", (key,)).fetchone())
         return row_ref(key, row[0]) if row else None
 
@@ -56,24 +61,20 @@ class KnownChunks:
         if entries:
             self._run(lambda db: insert_pack(db, entries[0].ref.pack, entries))
 
-    def sync(self, *, max_age: float = 0.0) -> set[bytes]:
-        """Read the indexes of packs that are new in the store, forget those that are gone; the ids gone.
+    def sync(self) -> None:
+        """Read the indexes of packs that are new in the store, forget those that are gone.
 
-        Does nothing when the last call was less than `max_age` seconds ago. A pack that cannot be read
-        is left out, with a warning: knowing it only saves space.
+        The first look-up does it, and the first after the file had to be built anew. A pack that cannot
+        be read is left out, with a warning: knowing it only saves space.
         """
         with self._lock:
-            if time.monotonic() - self._synced < max_age:
-                return set()
             present = {pack: info.size for info in self._store.list(PREFIX) if (pack := pack_of_key(info.key))}
             known = self._run(lambda db: {row[0] for row in db.execute("SELECT pack FROM packs")})
             gone = known - present.keys()
             if gone:
                 self._run(lambda db: forget_packs(db, gone))
-            for pack in sorted(present.keys() - known):
-                self._learn(pack, present[pack])
-            self._synced = time.monotonic()
-            return gone
+            self._learn([(pack, size) for pack, size in present.items() if pack not in known])
+            self._synced = True
 
     def missing(self, packs: set[bytes]) -> set[bytes]:
         """Which of `packs` the store does not hold any more."""
@@ -87,15 +88,23 @@ class KnownChunks:
                 self._connection.close()
                 self._connection = None
 
-    def _learn(self, pack: bytes, size: int) -> None:
+    def _learn(self, packs: list[tuple[bytes, int]]) -> None:
+        for (pack, _), entries in zip(
+            packs, ordered_map(self._index, packs, workers=READERS, ahead=READERS), strict=True
+        ):
+            if entries is not None:
+                self._run(partial(insert_pack, pack=pack, entries=entries))
+
+    def _index(self, found: tuple[bytes, int]) -> Sequence[IndexEntry] | None:
+        """What a pack holds; None when it vanished meanwhile, or is damaged."""
+        pack, size = found
         try:
-            entries = read_index(self._store, pack_key(pack), size=size)
+            return read_index(self._store, pack_key(pack), size=size)
         except ObjectMissing:
-            return
+            return None
         except Corrupt as error:
             _log.warning("%s; its blobs are not reused", error)
-            return
-        self._run(lambda db: insert_pack(db, pack, entries))
+            return None
 
     def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """`work` on the open database; once more on a new one when the file turns out to be damaged."""
@@ -133,7 +142,7 @@ class KnownChunks:
         with suppress(sqlite3.Error):
             self.close()
         self._connection = None
-        self._synced = float("-inf")
+        self._synced = False
         for suffix in ("", "-wal", "-shm"):
             with suppress(OSError):
                 os.unlink(f"{self._path}{suffix}")

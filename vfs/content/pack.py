@@ -95,8 +95,8 @@ class PackWriter:
 
     def release(self) -> None:
         """Give the buffer back; what `seal` returned must not be used any more."""
-        buffer, self._buffer = self._buffer, bytearray()
-        self._buffers.give(buffer)
+        self._buffers.give(self._buffer)
+        del self._buffer
 
 
 def _tail_size(blobs: int) -> int:

@@ -29,8 +29,6 @@ from vfs.store.protocol import Store
 
 # Packs under way to the store while the next one fills: with 64 MiB each this bounds the writer's memory.
 UPLOADS = 2
-# The index of known chunks is brought up to date by a writer unless someone just did.
-SYNC_MAX_AGE = 60.0
 # Chunks of up to 4 MiB read ahead of the one being packed; more gains nothing and costs memory.
 AHEAD_MAX = 16
 
@@ -45,12 +43,10 @@ class ContentWriter:
 
     def __init__(self, store: Store, known: KnownChunks, jobs: int = 2, *, uploads: int = UPLOADS) -> None:
         """`jobs` threads hash and compress a stream; `uploads` packs at most are on their way at a time."""
-        self._known = known
         self._jobs = max(1, jobs)
         pending = Pending()
         self._preparer = Preparer(known, pending)
         self._packer = Packer(store, known, pending, uploads=uploads)
-        self._synced = False
 
     @property
     def stats(self) -> WriterStats:
@@ -61,12 +57,10 @@ class ContentWriter:
         """Store 1 byte to 64 MiB as one chunk."""
         if not 0 < len(raw) <= BLOB_MAX:
             raise Refused(f"chunk of {len(raw)} bytes: 1 to {BLOB_MAX} are possible")
-        self._sync()
         return self._packer.put(self._preparer.chunk(raw))
 
     def put_page(self, logical: bytes, location: bytes) -> BlobRef:
         """Store a page (see page); the same page with the same locations is stored once."""
-        self._sync()
         guard = location_guard(location)
         blob = self._preparer.blob(page_key(digest_of(logical), guard), pack_page(logical, location))
         return self._packer.put(blob, kind=PAGE, guard=guard)
@@ -75,7 +69,6 @@ class ContentWriter:
         """Hash and compress the content of a file, in any thread; `put_prepared` then stores it in order."""
         if len(data) <= INLINE_MAX:
             return PreparedFile(digest_of(data), len(data), data, ())
-        self._sync()
         chunks = tuple(map(self._preparer.chunk, cut_bytes(data)))
         return PreparedFile(chunks[0].key if len(chunks) == 1 else digest_of(data), len(data), b"", chunks)
 
@@ -112,7 +105,6 @@ class ContentWriter:
         self._packer.flush()
 
     def _put_parts(self, parts: Iterable[bytes | Hole], hashed: Hashed) -> StreamResult:
-        self._sync()
         chunks, first = ListWriter(self.put_page), b""
         prepare = partial(_prepare_part, self._preparer)
         ahead = min(AHEAD_MAX, 2 * self._jobs)
@@ -121,11 +113,6 @@ class ContentWriter:
             first = first or ref.digest
             chunks.add(ref, part.length)
         return StreamResult(hashed.digest(first), hashed.size, chunks.finish() if hashed.size else b"")
-
-    def _sync(self) -> None:
-        if not self._synced:
-            self._known.sync(max_age=SYNC_MAX_AGE)
-            self._synced = True
 
 
 def _prepare_part(preparer: Preparer, part: bytes | Hole) -> Prepared | Hole:
