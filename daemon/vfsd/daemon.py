@@ -47,7 +47,7 @@ class Daemon:
             self.library = Library(store, spec.settings)
             ends.callback(self.library.close)
             self.file_system = build_filesystem(spec, self.library, self.patience, self.counters)
-            self.lineage = open_lineage(spec)
+            self.lineage = open_lineage(spec, self.counters)
             ends.callback(self._end_lineage)
             self._ends = ends.pop_all()
         self.info = DaemonInfo(os.getpid(), time.time_ns(), vfs.__version__, self.lineage.session)
@@ -66,12 +66,20 @@ class Daemon:
         except VfsError as error:
             self.troubles.note(f"journal: {error}")
 
+    def _lost(self) -> int:
+        try:
+            return self.lineage.lost()
+        except VfsError as error:
+            self.troubles.note(f"journal: {error}")
+            return 0
+
     def refresh(self) -> None:
-        """Bring the gauges up to date."""
+        """Bring up to date what is not counted as it happens. Waits for the journal."""
+        self._lost()
         self.counters.gauge(UP).set(1.0 if self.state == "serving" else 0.0)
 
     def stats(self) -> dict[str, float]:
-        """All metrics by name and labels; of a histogram, its sum of seconds."""
+        """All metrics by name and labels; of a histogram, its sum of seconds. Waits for the journal."""
         self.refresh()
         found = {}
         for sample in self.counters.samples():
@@ -80,7 +88,7 @@ class Daemon:
         return found
 
     def status(self, *, waiting: int) -> Status:
-        """How the mount is; `waiting`: requests that wait for the store."""
+        """How the mount is; `waiting`: requests that wait for the store. Waits for the journal."""
         return Status(
             id=self.spec.id,
             mountpoint=self.spec.mountpoint,
@@ -93,6 +101,7 @@ class Daemon:
             session=self.lineage.session,
             read_only=self.spec.read_only,
             lineage=self.lineage.failure or self.lineage.level,
+            lost=self._lost(),
             waiting=waiting,
             levers=levers(self.readahead),
             operations=self.meters.counts(),

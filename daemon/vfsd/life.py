@@ -130,10 +130,11 @@ class Life:
         nursery.start_soon(MetricsServer(collector, self._threads, listeners).serve)
 
     async def _status(self, request: Request) -> object:
-        return self._daemon.status(waiting=self._threads.waiting)
+        waiting = self._threads.waiting
+        return await self._threads.run(lambda: self._daemon.status(waiting=waiting), _LOCAL_SECONDS)
 
     async def _stats(self, request: Request) -> object:
-        return self._daemon.stats()
+        return await self._threads.run(self._daemon.stats, _LOCAL_SECONDS)
 
     async def _flush(self, request: Request) -> object:
         await self._threads.run(self._daemon.lineage.flush, _LOCAL_SECONDS)

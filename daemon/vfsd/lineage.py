@@ -9,6 +9,8 @@ from vfs.errors import JournalError
 from vfs.journal.log import Journal
 from vfs.journal.observe import Observer
 from vfs.journal.session import begin_session, end_session
+from vfs.metrics.counters import Registry
+from vfs.metrics.names import GAPS, OBSERVED
 from vfs.model.commit import InputCommit
 from vfs.model.entry import Entry
 from vfsd.filesystem import Opened
@@ -22,10 +24,12 @@ class Lineage:
 
     level = "open"
 
-    def __init__(self, journal: Journal, session: str, *, own: bool, root_pid: int | None) -> None:
+    def __init__(self, journal: Journal, session: str, *, own: bool, root_pid: int | None, counters: Registry) -> None:
         self.session = session
         self._journal = journal
         self._own = own
+        self._observed = counters.counter(OBSERVED)
+        self._gaps = counters.counter(GAPS)
         self._observer = Observer(journal, session, root_pid=root_pid, level=self.level)
 
     @property
@@ -33,12 +37,20 @@ class Lineage:
         """Why the journal could not be written last; empty while all is well."""
         return self._observer.failure or ""
 
+    def lost(self) -> int:
+        """How many opens the journal says were lost. Waits for the disk."""
+        rows = self._journal.select("SELECT gaps FROM sessions WHERE session = ?", (self.session,))
+        lost = int(str(rows[0][0])) if rows else 0
+        self._gaps.add(lost - self._gaps.value)
+        return lost
+
     def known(self, tid: int, file: Opened) -> bool:
         """True when this open would record nothing new."""
         return self._observer.known(tid, file.repo, file.commit, file.row)
 
     def opened(self, tid: int, file: Opened, entry: Entry) -> None:
         """Thread `tid` opened `file` for reading."""
+        self._observed.add()
         self._observer.opened(tid, file.repo, file.commit, entry.path, entry.digest, row=file.row)
 
     def flush(self) -> None:
@@ -55,12 +67,12 @@ class Lineage:
             self._journal.close()
 
 
-def open_lineage(spec: MountSpec) -> Lineage:
+def open_lineage(spec: MountSpec, counters: Registry) -> Lineage:
     """Begin to observe the mount that `spec` describes; JournalError when the journal cannot be written."""
     journal = Journal.open(spec.settings.state_dir)
     try:
         session = spec.session or _begin(journal, spec)
-        return Lineage(journal, session, own=not spec.session, root_pid=spec.owner_pid or None)
+        return Lineage(journal, session, own=not spec.session, root_pid=spec.owner_pid or None, counters=counters)
     except JournalError:
         journal.close()
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import OrderedDict
 
@@ -19,22 +20,32 @@ log = structlog.get_logger("vfsd")
 
 
 class Troubles:
-    """The last faults by their text, newest last. Used in the event loop only."""
+    """The last faults by their text, newest last. `_lock` guards them: status asks from another thread."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Trouble] = OrderedDict()
         self._said: dict[str, int] = {}
+        self._lock = threading.Lock()
 
     def note(self, what: str, **details: object) -> None:
         """Remember and log `what`."""
-        now, before = time.time_ns(), self._kept.pop(what, None)
-        self._kept[what] = Trouble(now, before.count + 1 if before else 1, what)
-        if len(self._kept) > _KEPT:
-            self._said.pop(self._kept.popitem(last=False)[0], None)
-        # The clock may have been set back: then say it, too.
-        if not 0 <= now - self._said.get(what, 0) < _SAY_AGAIN_NS:
+        count = self._remember(what)
+        if count:
+            log.warning(what, count=count, **details)
+
+    def _remember(self, what: str) -> int:
+        """How often it happened; 0 when that was said less than a minute ago."""
+        with self._lock:
+            now, before = time.time_ns(), self._kept.pop(what, None)
+            count = before.count + 1 if before else 1
+            self._kept[what] = Trouble(now, count, what)
+            if len(self._kept) > _KEPT:
+                self._said.pop(self._kept.popitem(last=False)[0], None)
+            # The clock may have been set back: then say it, too.
+            if 0 <= now - self._said.get(what, 0) < _SAY_AGAIN_NS:
+                return 0
             self._said[what] = now
-            log.warning(what, count=self._kept[what].count, **details)
+            return count
 
     def note_error(self, doing: str, error: Exception) -> int:
         """Remember `error` unless it only says no to somebody; the errno to answer with."""
@@ -47,4 +58,5 @@ class Troubles:
 
     def newest_first(self) -> list[Trouble]:
         """What is remembered."""
-        return list(reversed(self._kept.values()))
+        with self._lock:
+            return list(reversed(self._kept.values()))
