@@ -56,7 +56,7 @@ def holds(commit: Commit) -> str:
 def input_text(given: InputCommit) -> str:
     """One input as `name = repo@commit`, or without the name when it is the repo's."""
     revision = f"{given.repo}@{short(given.commit)}"
-    return revision if given.name == given.repo else f"{given.name} = {revision}"
+    return revision if given.name in (given.repo, "") else f"{given.name} = {revision}"
 
 
 def command_text(command: Iterable[bytes]) -> str:

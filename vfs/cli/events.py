@@ -8,6 +8,7 @@ import msgspec
 
 from vfs.cli.commits import command_text
 from vfs.cli.names import named, one_line
+from vfs.cli.values import utc_time
 from vfs.journal.events import (
     CommitMade,
     Event,
@@ -21,13 +22,16 @@ from vfs.journal.events import (
 )
 from vfs.model.ids import DIGEST_SIZE, short
 
+# Characters of a summary; the JSON form has all.
+SUMMARY = 100
 # Fields that hold 32 bytes which name something, and no text.
 _DIGESTS = frozenset({"commit", "record", "digest", "exe_digest"})
 
 
 def summary(event: Event) -> str:
     """What an event says, in some words on one line."""
-    return one_line(_said(event))
+    text = one_line(_said(event))
+    return text if len(text) <= SUMMARY else text[: SUMMARY - 1] + "…"
 
 
 def _said(event: Event) -> str:
@@ -75,6 +79,8 @@ def _struct_json(value: msgspec.Struct) -> dict[str, Any]:
             found.update({name: held.hex() or None} if _is_digest(name, held) else named(name, held))
         elif name == "environment":
             found[name] = dict(held)
+        elif name.endswith("_ns"):
+            found[name.removesuffix("_ns")] = utc_time(held) if held else None
         else:
             found[name] = _plain(held)
     return found

@@ -96,8 +96,13 @@ def _events(journal: Journal, after: int) -> Iterator[tuple[Record, Event]]:
 
 
 def _record_json(record: Record, event: Event) -> dict[str, Any]:
-    said = events.event_json(event)
-    return {"seq": record.seq, "time": utc_time(record.time_ns), "kind": record.kind, **said, "hash": record.hash.hex()}
+    return {
+        "seq": record.seq,
+        "time": utc_time(record.time_ns),
+        "kind": record.kind,
+        "event": events.event_json(event),
+        "hash": record.hash.hex(),
+    }
 
 
 def _problem_json(problem: Problem) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-import msgspec
 
 from vfs.cli import changes, options, output
 from vfs.cli.call import Call, pass_call
@@ -15,7 +14,7 @@ from vfs.cli.changes import Change, change_json, of_layer
 from vfs.cli.commands.mounts import mode, mount_json, state, what
 from vfs.cli.names import one_line, safe
 from vfs.cli.parameters import MOUNTPOINT
-from vfs.cli.values import counted, local_time
+from vfs.cli.values import counted, local_time, utc_time
 from vfs.control.client import Client
 from vfs.control.mountpoint import canonical
 from vfs.control.protocol import Status
@@ -122,10 +121,9 @@ def _mount_fields(mount: Mount | None, said: Status | DaemonError | None) -> lis
 
 
 def _daemon_fields(said: Status) -> list[tuple[str, str]]:
-    lost = f", {said.lost} lost" if said.lost else ""
     return [
         ("up", f"{(time.time_ns() - said.started_ns) / 1e9:.0f} s, vfs {said.version}"),
-        ("lineage", said.lineage + lost),
+        ("lineage", said.lineage),
         ("waiting", f"{said.waiting} requests" if said.waiting else ""),
         *((f"lever {name}", value) for name, value in said.levers.items()),
         ("answered", ", ".join(f"{count} {name}" for name, count in said.operations.items() if count)),
@@ -159,6 +157,10 @@ def _layer_json(layer: Layer | None) -> dict[str, Any] | None:
 
 
 def _status_json(said: Status | DaemonError | None) -> Any:
-    if isinstance(said, Status):
-        return msgspec.to_builtins(said)
-    return {"error": str(said)} if said is not None else None
+    if not isinstance(said, Status):
+        return {"error": str(said)} if said is not None else None
+    troubles = [
+        {"time": utc_time(trouble.when_ns), "count": trouble.count, "what": trouble.what} for trouble in said.troubles
+    ]
+    plain = {"state": said.state, "version": said.version, "lineage": said.lineage, "waiting": said.waiting}
+    return {**plain, "levers": said.levers, "operations": said.operations, "troubles": troubles}

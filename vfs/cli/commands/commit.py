@@ -1,0 +1,103 @@
+"""`vfs commit`: what changed in a writable mount, as a commit."""
+
+from __future__ import annotations
+
+import click
+
+from vfs.cli import options, output, progress
+from vfs.cli.call import Call, pass_call
+from vfs.cli.commits import created
+from vfs.cli.names import named, one_line
+from vfs.cli.parameters import BRANCH, MOUNTPOINT
+from vfs.cli.values import counted
+from vfs.control.client import Client
+from vfs.control.registry import Registry
+from vfs.journal.log import Journal
+from vfs.journal.record import mount_record, put_record
+from vfs.journal.session import note_commit
+from vfs.model.commit import InputCommit
+from vfs.model.record import RunRecord
+from vfs.model.revision import Revision
+from vfs.workspace.commit import LayerCommit, commit_layer
+from vfs.workspace.layer import Layer
+from vfs.workspace.status import find_layer
+
+
+@click.command("commit")
+@click.argument("directory", metavar="DIR", type=MOUNTPOINT)
+@options.message
+@click.option("-o", "--to", "target", metavar="REPO@BRANCH", type=BRANCH, help="Branch to commit to, made if absent.")
+@options.author
+@options.as_json
+@pass_call
+def commit_command(
+    call: Call, directory: str, message: str, target: Revision | None, author: str | None, as_json: bool
+) -> None:
+    """Commit what changed in a writable mount.
+
+    It goes to the branch that was mounted, or to REPO@BRANCH, which the mount then follows. The mount may be in
+    use meanwhile, and stays. When another writer changed the same paths nothing is committed and the exit code is 4.
+
+    \b
+    Examples:
+      vfs commit /mnt/photos -m "retouched"
+      vfs commit /mnt/photos -m "try" -o photos@experiment
+    """
+    layer = find_layer(call.settings().state_dir, directory)
+    call.kept = "nothing was committed; what was written is in the layer as before"
+    with (
+        Journal.open(call.settings().state_dir) as journal,
+        progress.shown(f"commit {one_line(directory)}") as watcher,
+    ):
+        session = _session(call, layer)
+        done = commit_layer(
+            call.library(),
+            layer,
+            message=message,
+            author=author,
+            target=target,
+            record=_record(call, journal, session, layer),
+            progress=watcher,
+        )
+        call.kept = ""
+        branch = _branch(layer)
+        if session and done.changed:
+            note_commit(journal, session, stored=done.stored, branch=branch, outputs=done.outputs)
+    _report(done, branch, as_json)
+
+
+def _session(call: Call, layer: Layer) -> str:
+    """The journal session of the mount, with all it saw so far written down; "" when it is not mounted."""
+    mount = Registry(call.settings().state_dir).find(layer.base.mountpoint)
+    if mount is None or not mount.alive:
+        return ""
+    with Client(mount.place) as client:
+        client.flush()
+        return client.status().session
+
+
+def _record(call: Call, journal: Journal, session: str, layer: Layer) -> RunRecord:
+    if session:
+        return mount_record(journal, session, command=call.command())
+    base = layer.base
+    given = InputCommit(name=base.repo, repo=base.repo, commit=base.id)
+    return put_record(command=call.command(), started_ns=base.created_ns, kind="mount", inputs=(given,))
+
+
+def _branch(layer: Layer) -> str:
+    tip = layer.tip()
+    return tip.branch if tip is not None else layer.base.branch
+
+
+def _report(done: LayerCommit, branch: str, as_json: bool) -> None:
+    repo = done.stored.commit.repo
+    if as_json:
+        outputs = [{**named("path", out.path), "digest": out.digest.hex() or None} for out in done.outputs]
+        found = {"repo": repo, "branch": branch, "commit": done.id.hex(), "changed": done.changed, "outputs": outputs}
+        output.document({**found, "warnings": list(done.warnings)})
+    elif done.changed:
+        output.line(f"{created(done.stored, branch)}; {counted(len(done.outputs), 'path')} changed")
+    else:
+        output.line(f"{repo}@{branch}: no change, no commit")
+    for text in done.warnings:
+        output.warn(text)
