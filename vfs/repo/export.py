@@ -128,7 +128,8 @@ def _is_large(entry: Entry) -> bool:
 def _fetch(library: Library, entries: list[Entry]) -> _Group:
     if len(entries) == 1 and _is_large(entries[0]):
         return _Group(entries, None)
-    refs = [ref for entry in entries for ref in library.files.chunks(entry) if ref.digest]
+    files = [entry for entry in entries if entry.kind is Kind.FILE]
+    refs = [ref for entry in files for ref in library.files.chunks(entry) if ref.digest]
     return _Group(entries, dict(zip(refs, library.blobs.get_many(refs), strict=True)))
 
 
