@@ -53,8 +53,11 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
 
 def store_form(raw: bytes) -> Stored:
     """The stored form of `raw`: compressed where that saves at least 5 %, else as it is, without a copy."""
-    packed = _threads.compressor.compress(raw) if _worth_trying(memoryview(raw)) else raw
-    codec, payload = (_ZSTD, packed) if len(packed) <= len(raw) * KEEP_RATIO else (_RAW, raw)
+    codec, payload = _RAW, raw
+    if _worth_trying(memoryview(raw)):
+        packed = _threads.compressor.compress(raw)
+        if len(packed) <= len(raw) * KEEP_RATIO:
+            codec, payload = _ZSTD, packed
     check = xxh3_64(codec)
     check.update(payload)
     return Stored((codec, payload), len(payload) + 1, check.intdigest())

@@ -121,20 +121,24 @@ class Fetcher(Generic[T]):
 
     def _succeed(self, ref: BlobRef, future: Future[T], value: T) -> None:
         self._cache.put(ref, value, ref.length + _OVERHEAD)
-        with self._lock:
-            del self._coming[ref]
         future.set_result(value)
+        self._arrived(ref, future)
 
     def _fail(self, ref: BlobRef, future: Future[T], error: Exception) -> None:
-        with self._lock:
-            del self._coming[ref]
         future.set_exception(error)
+        self._arrived(ref, future)
+
+    def _arrived(self, ref: BlobRef, future: Future[T]) -> None:
+        with self._lock:
+            if self._coming.get(ref) is future:
+                del self._coming[ref]
 
     def _abandon(self, mine: Mapping[BlobRef, Future[T]]) -> None:
         """Settle what an interrupt left open, so that nobody waits for it."""
         for ref, future in mine.items():
             if not future.done():
-                self._fail(ref, future, StoreError(f"{place(ref)}: reading it was interrupted"))
+                future.set_exception(StoreError(f"{place(ref)}: reading it was interrupted"))
+            self._arrived(ref, future)
 
 
 def _raw(data: memoryview, at: int, ref: BlobRef) -> bytes:
