@@ -25,8 +25,8 @@ def merge_trees(base: Tree | None, ours: Tree, theirs: Tree, *, where: str) -> l
     """The changes that carry what `ours` did since `base` over to `theirs`.
 
     Conflict, naming `where` and up to 10 paths, when both sides changed one path to different ends or one
-    side changed what lies in a directory that the other took away. Two directories that differ in
-    nothing but their mtime get the later one.
+    side changed what lies in a directory that the other took away. The mtime of a directory alone never
+    stands against anything: where both sides changed it, the later one is taken.
     """
     merge = _Merge()
     for mine, other in _joined(_since(base, ours), _since(base, theirs)):
@@ -77,7 +77,11 @@ class _Merge:
             self._both(mine, other)
         elif mine is not None:
             self._only_ours(mine)
-        elif other is not None and other.new is not None and self._ours.cleared_above(other.path):
+        elif other is not None:
+            self._only_theirs(other)
+
+    def _only_theirs(self, other: Difference) -> None:
+        if other.new is not None and self._ours.cleared_above(other.path) and not _only_touched(other):
             self.conflicts.append(other.path)
 
     def _only_ours(self, mine: Difference) -> None:
@@ -86,12 +90,19 @@ class _Merge:
             if not self._ours.cleared_above(mine.path):
                 self.changes.append(Remove(mine.path))
         elif self._theirs.cleared_above(mine.path):
-            self.conflicts.append(mine.path)
+            if not _only_touched(mine):
+                self.conflicts.append(mine.path)
         else:
             self.changes.append(Put(mine.new))
 
     def _both(self, mine: Difference, other: Difference) -> None:
         ours, theirs = mine.new, other.new
+        if _only_touched(other) and not _only_touched(mine):
+            self._only_ours(mine)
+            return
+        if _only_touched(mine) and not _only_touched(other):
+            self._only_theirs(other)
+            return
         if ours is None or theirs is None:
             if ours is not theirs:
                 self.conflicts.append(mine.path)
@@ -103,6 +114,14 @@ class _Merge:
             self.conflicts.append(mine.path)
         elif not merged.same_as(theirs):
             self.changes.append(Put(merged))
+
+
+def _only_touched(change: Difference) -> bool:
+    """True when a directory got another mtime and nothing else: that stands against no other change."""
+    old, new = change.old, change.new
+    if old is None or new is None or old.kind is not Kind.DIR or new.kind is not Kind.DIR:
+        return False
+    return (old.mode, old.xattrs) == (new.mode, new.xattrs)
 
 
 def _directory(old: Entry | None, ours: Entry, theirs: Entry) -> Entry | None:
