@@ -31,7 +31,7 @@ def daemon_of(vfs: Vfs, point: Path) -> int:
 def operations(vfs: Vfs, point: Path) -> dict[str, int]:
     """How many requests of each kind the kernel has sent to the daemon of a mount point."""
     status = json.loads(vfs("status", "--json", point).stdout)
-    counts: dict[str, int] = status["operations"]
+    counts: dict[str, int] = status["mount"]["daemon"]["operations"]
     return counts
 
 
@@ -62,7 +62,7 @@ def test_promise_1_commits_never_change(isolated: Path, repo: str, vfs: Vfs, mou
     source.mkdir()
     peculiar(source)
     vfs("put", repo, f"{source}/")
-    first = json.loads(vfs("log", "--json", repo).stdout)[0]["id"]
+    first = json.loads(vfs("log", "--json", repo).stdout)[0]["commit"]
     mount = mounted(repo)
     before = described(source)
     (source / "mode-644").chmod(0o600)
@@ -228,7 +228,7 @@ def test_promise_7_commits_say_what_they_were_made_from(
     for name in ("read-me", "and-me", "not-me"):
         (source / name).write_text(f"{name}\n")
     vfs("put", repo, f"{source}/")
-    given = json.loads(vfs("log", "--json", repo).stdout)[0]["id"]
+    given = json.loads(vfs("log", "--json", repo).stdout)[0]["commit"]
     command = "cat /pfs/data/read-me > /pfs/out/copy; sort /pfs/data/and-me >> /pfs/out/copy"
     vfs("run", "-i", repo, "-o", "result", "--", "sh", "-c", command)
     shown = json.loads(vfs("show", "--json", "result").stdout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -87,7 +88,8 @@ def test_a_directory_of_a_hundred_thousand_entries(
         assert (mount / "wide" / f"entry-{number:06d}").read_text() == f"{number}\n"
     with pytest.raises(FileNotFoundError):
         os.stat(mount / "wide" / "entry-100000")
-    assert shell(f"cat {mount}/wide/* | sha256sum", cwd=mount) == shell(f"cat {source}/* | sha256sum")
+    every = "find . -type f -print0 | sort -z | xargs -0 cat | sha256sum"
+    assert shell(every, cwd=mount / "wide") == shell(every, cwd=source)
 
 
 def test_user_attributes_round_trip(isolated: Path, repo: str, vfs: Vfs, mounted: Mounted) -> None:
@@ -116,9 +118,13 @@ def test_every_repo_branch_tag_and_commit_is_a_directory(
     vfs("tag", "create", f"{repo}@v1")
     (isolated / "two").write_text("second\n")
     vfs("put", repo, isolated / "two")
-    commit = vfs("log", "--json", repo).stdout
+    commits = [item["commit"] for item in json.loads(vfs("log", "--json", repo).stdout)]
     mount = mounted("--all")
-    found = {str(path.relative_to(mount)) for path in (mount / repo).iterdir()}
-    assert any("main" in name for name in found)
-    assert commit
-    assert [path for path in mount.rglob("two") if "@commits" not in str(path)]
+    assert os.listdir(mount) == [repo]
+    assert sorted(os.listdir(mount / repo)) == ["@commits", "main", "v1"]
+    assert sorted(os.listdir(mount / repo / "@commits")) == sorted(commits)
+    assert sorted(os.listdir(mount / repo / "main")) == ["one", "two"]
+    assert sorted(os.listdir(mount / repo / "v1")) == ["one"]
+    assert (mount / repo / "@commits" / commits[0] / "two").read_text() == "second\n"
+    with pytest.raises(FileNotFoundError):
+        os.stat(mount / "no-such-repo")
