@@ -129,7 +129,8 @@ def test_delete_removes_and_does_not_mind_absence(store: Store) -> None:
 
 
 NO_KEYS = (
-    "", "/", "a/", "/a", "a//b", "..", "../a", "a/../b", "a/..", ".", ".lock", "a/.tmp-1", "a b", "a\nb", "a\0", "ä", "a\\b",
+    "", "/", "a/", "/a", "a//b", "..", "../a", "a/../b", "a/..", ".", ".lock", "a/.tmp-1",
+    "a b", "a\nb", "a\0", "ä", "a\\b",
 )  # fmt: skip
 
 

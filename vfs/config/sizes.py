@@ -15,7 +15,7 @@ _FACTORS = {
     "t": 1 << 40, "tib": 1 << 40, "tb": 10**12,
     "p": 1 << 50, "pib": 1 << 50, "pb": 10**15,
 }  # fmt: skip
-_SHAPE = re.compile(r"\s*(\d{1,18}(?:\.\d{1,6})?)\s*([A-Za-z]*)\s*")
+_SHAPE = re.compile(r"\s*(\d{1,18}(?:\.\d{1,6})?)\s*([A-Za-z]*)\s*", re.ASCII)
 
 
 def parse_size(text: str) -> int:
