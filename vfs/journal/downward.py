@@ -106,10 +106,14 @@ class Downward:
         return source.stored.id if source.versions is None else source.versions[path]
 
     def _may_use(self, source: _Source, given: StoredCommit, sealed: Sealed) -> bool:
-        """True for a run that was given the source itself, or something of it while nobody watched what it read."""
-        if source.versions is None and given.id == source.stored.id:
-            return True
-        return not sealed.observed and self._holds(given, source)
+        """True for a run of which no read of the source is known, and that is to be shown all the same.
+
+        Where reads were not all seen, it may have read the source. Where they were, it was merely given it:
+        worth knowing of the commit that was asked about, and no way by which data went any further.
+        """
+        if not sealed.observed:
+            return self._holds(given, source)
+        return source.runs == 0 and source.versions is None and given.id == source.stored.id
 
     def _holds(self, given: StoredCommit, source: _Source) -> bool:
         """True when files of the source are in `given`, unchanged."""

@@ -13,6 +13,7 @@ from vfs.errors import Corrupt
 from vfs.model.commit import InputCommit
 from vfs.model.ids import Digest
 from vfs.model.record import Output, Process
+from vfs.model.wire import decode
 
 
 class SessionStart(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -102,6 +103,9 @@ KINDS: dict[str, type[Event]] = {
     "commit": CommitMade,
     "gap": Gap,
 }
+_DECODERS: dict[str, msgspec.msgpack.Decoder[Event]] = {
+    kind: msgspec.msgpack.Decoder(cls) for kind, cls in KINDS.items()
+}
 _NAMES: dict[type[Event], str] = {cls: kind for kind, cls in KINDS.items()}
 
 
@@ -117,10 +121,7 @@ def encode_event(event: Event) -> bytes:
 
 def decode_event(kind: str, body: bytes, what: str) -> Event:
     """The event in a record body; Corrupt naming `what` when it is none."""
-    cls = KINDS.get(kind)
-    if cls is None:
+    decoder = _DECODERS.get(kind)
+    if decoder is None:
         raise Corrupt(f"{what}: unknown kind '{kind[:40]}'")
-    try:
-        return msgspec.msgpack.decode(body, type=cls)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise Corrupt(f"{what}: cannot be decoded: {error}") from error
+    return decode(decoder, body, what=what)

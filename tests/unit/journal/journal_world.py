@@ -27,6 +27,7 @@ class World:
     """A library in a temporary directory; every commit is a second after the one before."""
 
     def __init__(self, tmp_path: Path) -> None:
+        self.directory = tmp_path
         settings = default_settings(
             store=f"file://{tmp_path}/store", state_dir=str(tmp_path / "state"), cache_dir=str(tmp_path / "cache")
         )
@@ -96,6 +97,18 @@ class World:
         """The commit as a revision that was resolved."""
         repo = stored.commit.repo
         return Resolved(Revision(repo, stored.id.hex(), 0, path), repo, stored, path, None)
+
+    def reopened(self) -> World:
+        """The same store with nothing remembered."""
+        return World(self.directory)
+
+    def damage(self, key: str) -> None:
+        """Flip a bit near the start of an object of the store."""
+        path = self.directory / "store" / key
+        data = bytearray(path.read_bytes())
+        data[40] ^= 1
+        path.chmod(0o600)
+        path.write_bytes(data)
 
     def __enter__(self) -> World:
         return self
