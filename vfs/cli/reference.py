@@ -92,7 +92,7 @@ def _sections() -> Iterator[str]:
 def _entry(command: click.Command, context: click.Context) -> str:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     depth = "###" if context.command_path.count(" ") == 1 else "####"
-    text = f"\n{depth} {context.command_path}\n\n```\n{usage}\n```\n\n{_help(command)}\n"
+    text = f"\n{depth} {context.command_path}\n\n```text\n{usage}\n```\n\n{_help(command)}\n"
     options = _options(command, context)
     return text + ("\n" + options if options else "")
 
@@ -104,7 +104,7 @@ def _help(command: click.Command) -> str:
         if paragraph.startswith("\b\n"):
             title, _, example = paragraph[2:].partition("\n")
             lines = "\n".join(line.removeprefix("  ") for line in example.split("\n"))
-            shown.append(f"{title}\n\n```sh\n{lines}\n```")
+            shown.append(f"{title}\n\n```text\n{lines}\n```")
         else:
             shown.append(paragraph)
     return "\n\n".join(shown)
