@@ -76,14 +76,14 @@ class Comparison:
             what = self._what(old, seen.node)
             if what is not None:
                 yield LayerChange(seen.path, what, old, seen.node)
-            if seen.whole and seen.node is not None and seen.node.found is not None:
+            if seen.replaced:
                 yield from self._vanished(seen.path)
 
     def reverted(self) -> Iterator[LayerChange]:
         """Changes at paths where the last commit differs from the one below, and the layer is silent."""
         for difference in diff(self._scan.lower, self._last):
             view = self._scan.view(difference.path)
-            if view.seen:
+            if view.told:
                 continue
             what = self._what(difference.new, view.node)
             if what is not None and (view.node is not None or self._shows_directory_above(difference.path)):

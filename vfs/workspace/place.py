@@ -15,13 +15,15 @@ class Place:
     """One directory. `at` is its path in the mount, `origin` the path in the commit below that shows through, if any.
 
     It lies in the upper layer at `names` below the open directory `anchor`; `anchor` None: it does not, and
-    all that it shows is in the commit below.
+    all that it shows is in the commit below. `within`: it, or a directory above it, shows something else than
+    the commit has at that path.
     """
 
     at: bytes
     origin: bytes | None
     anchor: Directory | None
     names: tuple[bytes, ...] = ()
+    within: bool = False
 
     @property
     def in_place(self) -> bool:
@@ -36,13 +38,14 @@ class Place:
     def child(self, name: bytes, directory: Directory, *, origin: bytes | None) -> Place:
         """The directory `name` in this one, which is open as `directory`."""
         path = join(self.at, name)
+        within = self.within or origin != path
         if len(self.names) + 1 >= _ANCHOR_EVERY:
-            return Place(path, origin, directory, (name,))
-        return Place(path, origin, self.anchor, (*self.names, name))
+            return Place(path, origin, directory, (name,), within)
+        return Place(path, origin, self.anchor, (*self.names, name), within)
 
     def child_below(self, name: bytes, origin: bytes) -> Place:
         """The directory `name` in this one, which only the commit below has."""
-        return Place(join(self.at, name), origin, None)
+        return Place(join(self.at, name), origin, None, (), self.within)
 
 
 def join(parent: bytes, name: bytes) -> bytes:

@@ -35,23 +35,25 @@ from vfs.workspace.place import Place, join
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What the layer says of one path: what the mount shows there, or that it shows nothing (`node` None).
+    """What the mount shows at one path; `node` None for nothing.
 
-    `whole`: a directory that does not show what the commit has at that path; all it holds is seen.
-    `special`: the `st_mode` of a socket, fifo or device, which is as good as nothing.
+    `told`: the layer says so; the commit alone does otherwise. `replaced`: the topmost directory that shows
+    something else than the commit has at that path, so all it holds is told. `special`: the `st_mode` of a
+    socket, fifo or device, which is as good as nothing.
     """
 
     path: bytes
     node: Node | None
-    whole: bool = False
+    told: bool = True
+    replaced: bool = False
     special: int = 0
 
 
 class View(msgspec.Struct, frozen=True):
-    """What the mount shows at a path. `seen`: the walk of the layer comes by there, or says so of a directory above."""
+    """What the mount shows at a path. `told`: the walk of the layer comes by there, or by what hides the path."""
 
     node: Node | None
-    seen: bool
+    told: bool
 
 
 _Child = tuple[Seen, Place | None]
@@ -87,20 +89,28 @@ class Scan:
 
     def view(self, path: bytes) -> View:
         """What the mount shows at one path."""
-        at = Seen(b"", self._root())
+        at, directory = Seen(b"", self._root()), self._top
         place: Place | None = Place(b"", b"", self._top)
         for name in path.split(b"/") if path else []:
             if place is None:
                 # Below something that is no directory here: what the walk says of that one holds for all below.
                 return View(None, True)
-            child = self._child(place, name)
+            if place.anchor is not None and place.at:
+                directory = self._opened(place.at, directory, place.names[-1])
+            child = self._child(place, directory, name)
             if child is None:
                 return View(None, not place.in_place)
             at, place = child
-        return View(at.node, at.node is None or at.node.found is not None or at.whole)
+        return View(at.node, at.told)
 
     def _root(self) -> Node:
         return node_of_upper(self._found(b"", self._top, b"."), Kind.DIR, self._marks(b"", self._top, b"."), None)
+
+    def _opened(self, path: bytes, parent: Directory, name: bytes) -> Directory:
+        try:
+            return parent.below([name])
+        except OSError as error:
+            raise self._error(path, error) from error
 
     def _children(self, place: Place) -> Iterator[_Child]:
         if place.anchor is None:
@@ -135,13 +145,9 @@ class Scan:
             if entry.name not in hidden:
                 yield self._below(place, entry)
 
-    def _child(self, place: Place, name: bytes) -> _Child | None:
+    def _child(self, place: Place, directory: Directory, name: bytes) -> _Child | None:
         """The child `name` of a directory, wherever it is; None when nothing was ever there."""
         if place.anchor is not None:
-            try:
-                directory = place.open()
-            except OSError as error:
-                raise self._error(place.at, error) from error
             if has_whiteout_file(directory, name, self._flavour):
                 return Seen(join(place.at, name), None), None
             child = self._upper(place, directory, name)
@@ -155,7 +161,7 @@ class Scan:
     def _below(self, place: Place, entry: Entry) -> _Child:
         path = join(place.at, entry.name)
         inner = place.child_below(entry.name, entry.path) if entry.kind is Kind.DIR else None
-        return Seen(path, node_of_entry(entry, path), whole=path != entry.path), inner
+        return Seen(path, node_of_entry(entry, path), told=path != entry.path), inner
 
     def _upper(self, place: Place, directory: Directory, name: bytes) -> _Child | None:
         """The entry `name` of an open upper directory; None when it is not, or no longer, there."""
@@ -181,7 +187,8 @@ class Scan:
         below = None if opaque else self._counterpart(place, found.name, marks)
         origin = below.path if below is not None and below.kind is Kind.DIR else None
         inner = place.child(found.name, found.parent, origin=origin)
-        return Seen(found.at, node_of_upper(found, kind, marks, None), whole=not inner.in_place), inner
+        replaced = inner.within and not place.within
+        return Seen(found.at, node_of_upper(found, kind, marks, None), replaced=replaced), inner
 
     def _source(self, place: Place, found: Found, marks: Marks) -> Entry:
         source = self._counterpart(place, found.name, marks)
@@ -209,6 +216,6 @@ class Scan:
         return printable(join(self._shown, path) if path else self._shown)
 
     def _error(self, path: bytes, error: OSError) -> VfsError:
-        if error.errno in (errno.ENOTDIR, errno.ELOOP):
-            return Busy(f"{self._name(path)}: was replaced by something else while it was read")
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return Busy(f"{self._name(path)}: was moved or replaced while it was read")
         return LocalIOError(f"{self._name(path)}: cannot be read in the layer: {cause_of(error)}")
