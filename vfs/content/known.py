@@ -51,10 +51,12 @@ class KnownChunks:
 
     def find(self, key: bytes) -> BlobRef | None:
         """Where the blob of this key lies (a chunk's is its digest, a page's known_rows.page_key); None if unknown."""
+        place = self._place(key)
         if not self._synced:
+            # The first look-up, or this one found the file damaged and made a new one.
             self.sync()
-        row = self._run(lambda db: db.execute("SELECT place FROM blobs WHERE key = ?", (key,)).fetchone())
-        return row_ref(key, row[0]) if row else None
+            place = self._place(key)
+        return row_ref(key, place) if place is not None else None
 
     def add(self, entries: Sequence[IndexEntry]) -> None:
         """Remember the blobs of one pack that is durable in the store."""
@@ -87,6 +89,10 @@ class KnownChunks:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def _place(self, key: bytes) -> object:
+        row = self._run(lambda db: db.execute("SELECT place FROM blobs WHERE key = ?", (key,)).fetchone())
+        return row[0] if row else None
 
     def _learn(self, packs: list[tuple[bytes, int]]) -> None:
         for (pack, _), entries in zip(
@@ -133,6 +139,8 @@ class KnownChunks:
             self._connection = sqlite3.connect(
                 self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
+            # A damaged row may claim to be text.
+            self._connection.text_factory = bytes
             self._connection.executescript(SCHEMA)
         return self._connection
 
