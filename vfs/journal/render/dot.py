@@ -62,14 +62,13 @@ def _arrow(arrow: Arrow) -> str:
 
 
 def _markup(text: str) -> str:
-    """`text` inside an HTML-like label."""
-    return html.escape(text, quote=True) or " "
+    """`text` inside an HTML-like label, in which graphviz puts the name of the node for a backslash and an N."""
+    return html.escape(text, quote=True).replace("\\", "\\\\") or " "
 
 
 def _quoted(text: str) -> str:
-    """`text` as a quoted string: a backslash would start an escape of graphviz, an ampersand an entity."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
-    return f'"{escaped}"'
+    """`text` as a quoted string, in which graphviz reads entities, and escapes twice in a row."""
+    return '"' + text.replace("&", "&amp;").replace('"', "&quot;").replace("\\", "\\" * 4) + '"'
 
 
 def colours() -> Iterator[tuple[Look, tuple[str, str, str]]]:

@@ -14,6 +14,7 @@ from vfs.model.names import printable
 Look: TypeAlias = Literal["commit", "run", "files", "lost"]
 # Characters of a line in a box: wider boxes make a picture that nobody can read at once.
 _WIDTH = 44
+_TITLE = 60
 # Names shown in a box of files.
 FEW = 5
 
@@ -45,7 +46,14 @@ def boxes(graph: Graph, *, full: bool) -> Iterator[Box]:
         is_root = node.id == graph.root
         if is_root and graph.path is not None:
             title = f"{title}:{printable(graph.path)}"
-        yield Box(f"n{number}", look, title, tuple(words.cut(line, _WIDTH) for line in lines), hint, is_root)
+        yield Box(
+            f"n{number}",
+            look,
+            words.cut(title, _TITLE),
+            tuple(words.cut(line, _WIDTH) for line in lines),
+            hint,
+            is_root,
+        )
 
 
 def arrows(graph: Graph) -> Iterator[Arrow]:

@@ -7,6 +7,7 @@ import subprocess
 
 from vfs.errors import Refused
 from vfs.journal.graph import Graph
+from vfs.journal.render import words
 from vfs.journal.render.dot import render_dot
 
 # Graphviz takes a second for a thousand boxes, and grows faster than their number.
@@ -31,5 +32,5 @@ def render_svg(graph: Graph, *, full: bool = False) -> str:
         raise Refused(f"svg: {program} could not be run: {error.strerror}") from error
     if done.returncode:
         said = done.stderr.decode("utf-8", "backslashreplace").strip().partition("\n")[0]
-        raise Refused(f"svg: {program} ended with status {done.returncode}: {said}")
+        raise Refused(f"svg: {program} ended with status {done.returncode}: {words.plain(said)}")
     return done.stdout.decode("utf-8", "replace")
