@@ -34,6 +34,7 @@ class Packer:
         self._uploads = Uploads(store, known, pending, limit=uploads)
         self._lock = threading.Lock()
         self._open: dict[int, PackWriter] = {}
+        self._own: set[bytes] = set()
         self._reused: set[bytes] = set()
         self._stats = WriterStats()
 
@@ -49,7 +50,8 @@ class Packer:
             at = self._pending.find(blob.key) or blob.at
             if isinstance(at, Stored):
                 return self._append(blob, at, kind, guard)
-            self._reused.add(at.pack)
+            if at.pack not in self._own:
+                self._reused.add(at.pack)
             self._stats.count(kind, blob.length, 0)
             return at
 
@@ -70,6 +72,7 @@ class Packer:
             pack = None
         if pack is None:
             pack = self._open[kind] = PackWriter(self._buffers, first=stored.size)
+            self._own.add(pack.pack)
         ref = pack.add(blob.key[:DIGEST_SIZE], stored, kind=kind, length=blob.length, guard=guard)
         self._pending.add(blob.key, ref)
         self._stats.count(kind, blob.length, stored.size)
