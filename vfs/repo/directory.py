@@ -8,6 +8,7 @@ name at a time, without following symlinks, which also makes paths over 4,096 by
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -47,11 +48,25 @@ class Directory:
         """What `name` is, not following it; OSError."""
         return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
 
-    def names(self) -> list[bytes]:
-        """The names in it, in byte order; OSError."""
-        return sorted(map(os.fsencode, os.listdir(self.fd)))
+    def kind(self, name: bytes) -> int:
+        """What `name` is, not following it: `S_IFREG` and the like; OSError."""
+        return stat.S_IFMT(self.status(name).st_mode)
+
+    def names(self) -> list[tuple[bytes, int]]:
+        """The names in it, in byte order, each with its kind, 0 where the listing does not tell; OSError."""
+        with os.scandir(self.fd) as listing:
+            return sorted((os.fsencode(entry.name), _kind(entry)) for entry in listing)
 
     def identity(self) -> tuple[int, int]:
         """(device, inode)."""
         found = os.fstat(self.fd)
         return found.st_dev, found.st_ino
+
+
+def _kind(entry: os.DirEntry[str]) -> int:
+    """From the listing itself where the file system gives types, so that a file costs no look-up of its own."""
+    if entry.is_file(follow_symlinks=False):
+        return stat.S_IFREG
+    if entry.is_dir(follow_symlinks=False):
+        return stat.S_IFDIR
+    return stat.S_IFLNK if entry.is_symlink() else 0

@@ -9,11 +9,9 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from functools import partial
-
-import msgspec
+from itertools import chain, islice
 
 from vfs.concurrency.pool import ordered_map
-from vfs.content.prepared import PreparedFile
 from vfs.content.streams import StreamResult
 from vfs.content.writer import ContentWriter
 from vfs.errors import LocalIOError
@@ -21,29 +19,17 @@ from vfs.files.translate import cause_of
 from vfs.model.entry import MODE_MASK, Entry, Kind
 from vfs.model.names import check_path, printable
 from vfs.repo.directory import Directory
+from vfs.repo.loading import Loaded, Lost, load, load_all
 from vfs.repo.notes import Notes
 from vfs.repo.progress import Progress
-from vfs.repo.stable import Unreadable, Xattrs, read_stable, user_xattrs
-from vfs.repo.streaming import may_have_holes, stream_file
+from vfs.repo.stable import Unreadable, Xattrs, read_stable
+from vfs.repo.streaming import stream_file
 from vfs.repo.walk import Found
 
-# Files up to this size are read whole, in any thread; larger ones are streamed.
-SMALL = 256 * 1024
-# A thread takes this many names, or so many bytes of small files, at a time: handing over costs some 50 µs.
-BATCH_NAMES, BATCH_BYTES = 64, 2 << 20
-# Batches in memory beyond the one being stored, for each thread.
-AHEAD = 2
-
-
-class Loaded(msgspec.Struct, frozen=True):
-    """What a thread learned of one name. `file` is None for what is streamed later; `cause` says why it failed."""
-
-    found: Found
-    status: os.stat_result
-    file: PreparedFile | None = None
-    target: bytes = b""
-    xattrs: Xattrs = ()
-    cause: str = ""
+# Names that a thread takes at a time: handing over costs some 50 µs, and 32 small files are at most 8 MiB.
+BATCH = 32
+# Batches beyond the one being stored: for each thread, and at most.
+AHEAD, AHEAD_MAX = 2, 8
 
 
 def ingest(
@@ -53,13 +39,23 @@ def ingest(
 
     What cannot be read as one state, and what a tree does not hold, goes to `notes` instead.
     """
-    load = partial(_load_all, writer)
-    batches = ordered_map(load, _batches(found), workers=jobs, ahead=AHEAD * jobs)
-    for batch in batches:
-        for loaded in batch:
-            entry = _entry(writer, loaded, notes, progress)
-            if entry is not None:
-                yield entry
+    batches = ordered_map(partial(load_all, writer), _batches(found), workers=jobs, ahead=min(AHEAD * jobs, AHEAD_MAX))
+    lost: set[bytes] = set()
+    for loaded in chain.from_iterable(batches):
+        entry = None if _lies_in(loaded.found.at, lost) else _entry(writer, loaded, notes, progress)
+        if entry is not None:
+            yield entry
+        elif isinstance(loaded, Lost):
+            lost.add(loaded.found.at)
+
+
+def _lies_in(path: bytes, lost: set[bytes]) -> bool:
+    """True below a directory that could not be read itself, though the walk may have come through: no orphans."""
+    while lost and path:
+        path = path.rpartition(b"/")[0]
+        if path in lost:
+            return True
+    return False
 
 
 def scan_entry(writer: ContentWriter, real_path: bytes, tree_path: bytes) -> Entry:
@@ -71,10 +67,10 @@ def scan_entry(writer: ContentWriter, real_path: bytes, tree_path: bytes) -> Ent
     notes = Notes()
     try:
         parent = Directory.at_path(head or (b"/" if real_path.startswith(b"/") else b"."))
-        found = Found(check_path(tree_path), parent, name, real_path, parent.status(name))
+        found = Found(check_path(tree_path), parent, name, real_path, parent.kind(name))
     except OSError as error:
         raise LocalIOError(f"{printable(real_path)}: cannot be read: {cause_of(error)}") from error
-    entry = _entry(writer, _load(writer, found), notes, None)
+    entry = _entry(writer, load(writer, found), notes, None)
     if entry is None:
         cause = notes.failures[0].cause if notes.failures else "a socket, fifo or device, which a tree does not hold"
         raise LocalIOError(f"{printable(real_path)}: {cause}")
@@ -82,76 +78,16 @@ def scan_entry(writer: ContentWriter, real_path: bytes, tree_path: bytes) -> Ent
 
 
 def _batches(found: Iterable[Found]) -> Iterator[list[Found]]:
-    batch: list[Found] = []
-    size = 0
-    for one in found:
-        batch.append(one)
-        size += min(one.status.st_size, SMALL)
-        if len(batch) >= BATCH_NAMES or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
+    names = iter(found)
+    while batch := list(islice(names, BATCH)):
         yield batch
 
 
-def _load_all(writer: ContentWriter, batch: list[Found]) -> list[Loaded]:
-    return [_load(writer, found) for found in batch]
-
-
-def _load(writer: ContentWriter, found: Found) -> Loaded:
-    mode = found.status.st_mode
-    try:
-        if stat.S_ISREG(mode):
-            return _load_file(writer, found)
-        if stat.S_ISLNK(mode):
-            return Loaded(found, found.status, target=os.readlink(found.name, dir_fd=found.parent.fd))
-        if stat.S_ISDIR(mode):
-            return Loaded(found, found.status, xattrs=_directory_xattrs(found))
-    except Unreadable as error:
-        return Loaded(found, found.status, cause=str(error))
-    except OSError as error:
-        return Loaded(found, found.status, cause=f"cannot be read: {cause_of(error)}")
-    return Loaded(found, found.status)
-
-
-def _load_file(writer: ContentWriter, found: Found) -> Loaded:
-    if found.status.st_size > SMALL or may_have_holes(found.status):
-        return Loaded(found, found.status)
-    content, data = read_stable(found.parent, found.name, _read_whole)
-    if data is None:
-        return Loaded(found, content.status)
-    return Loaded(found, content.status, file=writer.prepare_bytes(data), xattrs=content.xattrs)
-
-
-def _read_whole(fd: int, status: os.stat_result) -> bytes | None:
-    """All bytes of a small file; None when it has grown too large for that."""
-    pieces: list[bytes] = []
-    size = 0
-    # One byte more than it has: the read that finds the end is the first one.
-    while piece := os.read(fd, max(status.st_size + 1 - size, 4096)):
-        pieces.append(piece)
-        size += len(piece)
-        if size > 2 * SMALL:
-            return None
-        if size == status.st_size:
-            break
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-def _directory_xattrs(found: Found) -> Xattrs:
-    try:
-        directory = found.parent.below([found.name])
-        return user_xattrs(directory.fd)
-    except OSError:
-        # The walk will meet the same error when it lists the directory, and name it.
-        return ()
-
-
-def _entry(writer: ContentWriter, loaded: Loaded, notes: Notes, progress: Progress | None) -> Entry | None:
-    found, mode = loaded.found, loaded.status.st_mode
-    if loaded.cause:
-        notes.fail(found.shown, loaded.cause)
+def _entry(writer: ContentWriter, loaded: Loaded | Lost, notes: Notes, progress: Progress | None) -> Entry | None:
+    if isinstance(loaded, Lost):
+        notes.fail(loaded.found.shown, loaded.cause)
         return None
+    mode = loaded.status.st_mode
     if stat.S_ISDIR(mode):
         return _made(loaded, Kind.DIR, notes)
     if stat.S_ISLNK(mode):

@@ -78,7 +78,7 @@ def put(
         entries = _local(library, writer, base, sources, prefix, notes, watcher)
     root = edit_sorted(base, writer, entries)
     if target.head is not None and target.head.commit.root == root.ref.digest:
-        return PutResult(target.head, False, notes.warnings(), tuple(notes.failures), writer.stats)
+        return PutResult(target.head, False, notes.warnings(), notes.failures, writer.stats)
     stored = commit_tree(
         library,
         repo=target.repo,
@@ -90,7 +90,7 @@ def put(
         record=msgspec.structs.replace(record, ended_ns=time.time_ns()) if record is not None else None,
         writer=writer,
     )
-    return PutResult(stored, True, notes.warnings(), tuple(notes.failures), writer.stats)
+    return PutResult(stored, True, notes.warnings(), notes.failures, writer.stats)
 
 
 def _check_words(revision: Revision, sources: list[Source], prefix: bytes) -> None:

@@ -67,15 +67,15 @@ def start(source: Source, prefix: bytes) -> Start:
 def _contents(source: Source, prefix: bytes) -> Start:
     directory = Directory.at_path(source.path)
     shown = source.path.rstrip(b"/") or b"/"
-    return Start(Found(prefix, directory, b".", shown, directory.status(b".")), directory)
+    return Start(Found(prefix, directory, b".", shown, stat.S_IFDIR), directory)
 
 
 def _itself(source: Source, prefix: bytes) -> Start:
     head, _, name = source.path.rpartition(b"/")
     parent = Directory.at_path(head or (b"/" if source.path.startswith(b"/") else b"."))
-    found = Found(join(prefix, name), parent, name, source.path, parent.status(name))
+    found = Found(join(prefix, name), parent, name, source.path, parent.kind(name))
     check_path(found.at)
-    return Start(found, parent.below([name]) if stat.S_ISDIR(found.status.st_mode) else None)
+    return Start(found, parent.below([name]) if found.kind == stat.S_IFDIR else None)
 
 
 def found_below(starts: list[Start], walk: Walk) -> Iterator[Found]:
@@ -115,7 +115,7 @@ def _without_doubles(items: Iterator[tuple[bytes, int, Found]]) -> Iterator[Foun
     last: Found | None = None
     for _, _, found in items:
         if last is not None and last.at == found.at:
-            if stat.S_ISDIR(last.status.st_mode) != stat.S_ISDIR(found.status.st_mode):
+            if (last.kind == stat.S_IFDIR) != (found.kind == stat.S_IFDIR):
                 raise LocalIOError(f"{printable(found.shown)}: a directory in one of the paths, none in another")
             continue
         last = found

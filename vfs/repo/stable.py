@@ -63,7 +63,7 @@ def read_stable(parent: Directory, name: bytes, read: Callable[[int, os.stat_res
         except Changed:
             continue
         except OSError as error:
-            raise Unreadable(_cause(error)) from error
+            raise Unreadable(cause_of_loss(error)) from error
     raise Unreadable("it changed each time it was read")
 
 
@@ -97,9 +97,10 @@ def _same(a: os.stat_result, b: os.stat_result) -> bool:
     return (a.st_size, a.st_mtime_ns, a.st_ctime_ns) == (b.st_size, b.st_mtime_ns, b.st_ctime_ns)
 
 
-def _cause(error: OSError) -> str:
+def cause_of_loss(error: OSError) -> str:
+    """Why a name that was listed could not be read."""
     if error.errno == errno.ENOENT:
         return "it vanished before it was read"
-    if error.errno in (errno.ELOOP, errno.ENXIO):
+    if error.errno in (errno.ELOOP, errno.ENXIO, errno.ENOTDIR):
         return "it was replaced by something else while it was read"
     return f"cannot be read: {cause_of(error)}"

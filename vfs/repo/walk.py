@@ -6,7 +6,6 @@ walk holds the names of the directories on its way down, and never more than `OP
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,14 +25,15 @@ OPEN_DEPTH = 64
 class Found:
     """One name met on the walk: where its entry goes in the tree, and how to reach it.
 
-    `shown` is the local path for messages; `status` is that of the name itself, not of what it points to.
+    `shown` is the local path for messages; `kind` is that of the name itself (`S_IFREG` and the like), 0 where
+    it is not known yet.
     """
 
     at: bytes
     parent: Directory
     name: bytes
     shown: bytes
-    status: os.stat_result
+    kind: int
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class Walk:
             return
         left: list[bytes] = []
         for found in self._list(directory, names, at=at, shown=shown):
-            if stat.S_ISDIR(found.status.st_mode):
+            if found.kind == stat.S_IFDIR:
                 left.append(found.name)
             yield found
         if left:
@@ -89,18 +89,15 @@ class Walk:
                 frames[-1].directory = None
             frames.append(_Frame(at, shown, name, directory, left))
 
-    def _list(self, directory: Directory, names: list[bytes], *, at: bytes, shown: bytes) -> Iterator[Found]:
-        for name in names:
+    def _list(
+        self, directory: Directory, names: list[tuple[bytes, int]], *, at: bytes, shown: bytes
+    ) -> Iterator[Found]:
+        for name, kind in names:
             path, local = _join(at, name), _join(shown, name)
             if len(path) > PATH_MAX:
                 self._notes.fail(local, f"its path in the tree has {len(path)} bytes, {PATH_MAX} allowed")
-                continue
-            try:
-                status = directory.status(name)
-            except OSError as error:
-                self._notes.fail(local, f"cannot be read: {cause_of(error)}")
-                continue
-            yield Found(path, directory, name, local, status)
+            else:
+                yield Found(path, directory, name, local, kind)
 
     def _open(self, frames: list[_Frame], name: bytes, shown: bytes) -> Directory | None:
         try:

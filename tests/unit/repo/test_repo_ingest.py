@@ -131,6 +131,7 @@ def test_what_vanishes_or_keeps_changing_is_named_and_the_rest_committed(
 
         return real(parent, name, reader)
 
+    monkeypatch.setattr("vfs.repo.loading.read_stable", meddling)
     monkeypatch.setattr("vfs.repo.ingest.read_stable", meddling)
     result = put_paths("r", f"{work}/")
     assert {(os.path.basename(failure.path), failure.cause) for failure in result.failures} == {
@@ -156,6 +157,7 @@ def test_a_file_that_changes_once_is_read_again(put_paths, content, work: Path, 
 
         return real(parent, name, reader)
 
+    monkeypatch.setattr("vfs.repo.loading.read_stable", meddling)
     monkeypatch.setattr("vfs.repo.ingest.read_stable", meddling)
     assert not put_paths("r", f"{work}/").failures
     assert content("r", b"f") == b"new"
@@ -189,13 +191,32 @@ def test_a_directory_swapped_for_a_symlink_is_not_entered(put_paths, entries, wo
     assert not any(b"secret" in path for path in entries("r"))
 
 
+def test_nothing_is_stored_below_a_directory_that_was_lost(put_paths, entries, work: Path, monkeypatch) -> None:
+    (work / "in/d/e").mkdir(parents=True)
+    (work / "in/d/e/f").write_bytes(b"x")
+    (work / "in/z").write_bytes(b"z")
+    from vfs.repo import loading
+
+    real = loading._load_directory
+
+    def vanishing(found):
+        if found.name == b"d":
+            raise FileNotFoundError(2, "No such file or directory")
+        return real(found)
+
+    monkeypatch.setattr(loading, "_load_directory", vanishing)
+    result = put_paths("r", work / "in")
+    assert [os.path.basename(failure.path) for failure in result.failures] == [b"d"]
+    assert list(entries("r")) == [b"", b"in", b"in/z"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_what_cannot_be_read_is_named(put_paths, entries, work: Path) -> None:
     (work / "f").write_bytes(b"x")
     (work / "f").chmod(0)
     (work / "d").mkdir(mode=0)
     result = put_paths("r", f"{work}/")
-    assert [os.path.basename(failure.path) for failure in result.failures] == [b"f", b"d"]
+    assert [os.path.basename(failure.path) for failure in result.failures] == [b"d", b"f"]
 
 
 def deep(work: Path, depth: int) -> bytes:
