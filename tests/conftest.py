@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -73,6 +74,12 @@ def public_dir() -> Iterator[Path]:
     place.chmod(0o755)
     yield place
     undo_mounts(place)
+    for _ in range(20):
+        # A daemon on its way out removes its own files meanwhile.
+        shutil.rmtree(place, ignore_errors=True)
+        if not place.exists():
+            return
+        time.sleep(0.2)
     shutil.rmtree(place)
 
 
