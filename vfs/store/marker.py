@@ -31,7 +31,7 @@ def read_marker(store: Store) -> Marker:
     """The marker of `store`. StoreMissing without one, StoreFormat for another format, Corrupt for junk."""
     try:
         data = store.get(MARKER_KEY, length=_LONGEST)
-    except (ObjectMissing, StoreMissing) as error:
+    except ObjectMissing as error:
         raise StoreMissing(f"{store.url}: no vfs store here; `vfs init {store.url}` makes one") from error
     try:
         marker = msgspec.json.decode(data, type=Marker)

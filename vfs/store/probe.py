@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 
 from vfs.errors import Conflict, StoreError
@@ -18,15 +19,16 @@ def check_conditional_writes(store: Store) -> None:
     try:
         old = store.swap(key, b"first", expected=None)
         new = store.swap(key, b"second", expected=old)
-        if not (_refuses(store, key, None) and _refuses(store, key, old)):
-            raise StoreError(
-                f"{store.url}: the service ignores conditional writes, two hosts could overwrite each other"
-            )
-        store.remove(key, expected=new)
+        kept = _refuses(store, key, None) and _refuses(store, key, old)
+        store.remove(key, expected=new if kept else store.get_version(key)[1])
     except Conflict as error:
         raise StoreError(f"{store.url}: the service has no conditional writes that work: {error}") from error
     finally:
-        store.delete(key)
+        # What went wrong before matters more than a probe left behind.
+        with contextlib.suppress(StoreError):
+            store.delete(key)
+    if not kept:
+        raise StoreError(f"{store.url}: the service ignores conditional writes, two hosts could overwrite each other")
 
 
 def _refuses(store: Store, key: str, expected: str | None) -> bool:

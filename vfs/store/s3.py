@@ -26,15 +26,17 @@ from vfs.errors import ConfigError, ObjectMissing, StoreDenied, StoreError, Stor
 from vfs.store.protocol import ObjectInfo
 from vfs.store.retry import Attempt, Failure, Patience, persist
 from vfs.store.s3_failures import http_failure, one_line, transport_failure
+from vfs.store.s3_reader import Timeouts
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 R = TypeVar("R")
 
-# Seconds. A service that sends nothing for this long is asked again.
-CONNECT_TIMEOUT = 5.0
-READ_TIMEOUT = 15.0
+# Seconds. A service that sends nothing for this long is asked again; several attempts must fit into the deadline.
+_CONNECT_TIMEOUT = 5.0
+_READ_TIMEOUT = 15.0
+_ATTEMPTS = 4
 # Seconds to wait for a service that never answered yet: a mistyped endpoint should not look like a slow one.
 _UNREACHABLE = 10.0
 # More than the threads of one process that read and write at a time.
@@ -61,10 +63,11 @@ class Bucket:
     """Requests to one bucket. Thread-safe as boto3 clients are; `reached` only ever turns true."""
 
     def __init__(self, name: str, settings: S3Settings, *, timeout: float) -> None:
-        """`timeout`: seconds for one request with all its attempts; a last attempt may take 15 s more."""
+        """`timeout`: seconds for one request with all its attempts; a last attempt may take a quarter more."""
         self.name = name
         self.reached = False
-        self._client = _client(name, settings)
+        self.timeouts = Timeouts(min(_CONNECT_TIMEOUT, timeout / _ATTEMPTS), min(_READ_TIMEOUT, timeout / _ATTEMPTS))
+        self._client = _client(name, settings, self.timeouts)
         self._timeout = timeout
 
     def persist(self, what: str, call: Callable[[Attempt], R]) -> R:
@@ -194,10 +197,10 @@ class Bucket:
         self._client.close()
 
 
-def _client(bucket: str, s3: S3Settings) -> S3Client:
+def _client(bucket: str, s3: S3Settings, timeouts: Timeouts) -> S3Client:
     config = Config(
-        connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
+        connect_timeout=timeouts.connect,
+        read_timeout=timeouts.read,
         # We repeat within a deadline ourselves, and must know when an attempt was not the first.
         retries={"total_max_attempts": 1, "mode": "standard"},
         max_pool_connections=_CONNECTIONS,
@@ -220,7 +223,7 @@ def _client(bucket: str, s3: S3Settings) -> S3Client:
 
 def _failure(error: Exception) -> Failure | None:
     if isinstance(error, be.ClientError):
-        return http_failure(_status(error), _code(error), error.response.get("Error", {}).get("Message", ""))
+        return http_failure(_status(error), _code(error), error.response.get("Error", {}).get("Message") or "")
     if isinstance(error, be.NoCredentialsError | be.PartialCredentialsError | be.CredentialRetrievalError):
         return Failure(StoreDenied, f"no credentials: {one_line(error)}")
     if isinstance(error, be.EndpointConnectionError):
@@ -239,6 +242,6 @@ def _status(error: be.ClientError) -> int:
 
 
 def _code(error: be.ClientError) -> str:
-    code = error.response.get("Error", {}).get("Code", "")
-    # HEAD has no body, so botocore puts the status there.
+    # HEAD has no body, so botocore puts the status there; an empty code comes as None.
+    code = error.response.get("Error", {}).get("Code") or ""
     return "" if re.fullmatch(r"\d+", code) else code

@@ -16,8 +16,8 @@ from vfs.config.settings import S3Settings
 from vfs.errors import Conflict, ObjectMissing, StoreError
 from vfs.store.keys import check_data, check_key, check_prefix, check_range, is_key
 from vfs.store.protocol import ObjectInfo
-from vfs.store.s3 import CONNECT_TIMEOUT, READ_TIMEOUT, Bucket, Unmet
-from vfs.store.s3_reader import SIGNED_FOR, SignedReader, Timeouts
+from vfs.store.s3 import Bucket, Unmet
+from vfs.store.s3_reader import SIGNED_FOR, SignedReader
 from vfs.store.url import S3URL
 
 # Larger objects go in parts of this size. S3 wants 5 MiB at least and 10,000 parts at most; a pack has eight.
@@ -35,7 +35,7 @@ class S3Store:
     """
 
     def __init__(self, place: S3URL, s3: S3Settings, *, timeout: float = 60.0) -> None:
-        """`timeout`: seconds for one request with all its attempts; a last attempt may take 15 s more.
+        """`timeout`: seconds for one request with all its attempts; a last attempt may take a quarter more.
 
         ConfigError when the settings make no client; the service is not asked yet.
         """
@@ -43,7 +43,7 @@ class S3Store:
         self._prefix = f"{place.prefix}/" if place.prefix else ""
         self._bucket = Bucket(place.bucket, s3, timeout=timeout)
         self._reader = SignedReader(
-            lambda key: self._bucket.sign(key, SIGNED_FOR), self._bucket.pool(), Timeouts(CONNECT_TIMEOUT, READ_TIMEOUT)
+            lambda name: self._bucket.sign(name, SIGNED_FOR), self._bucket.pool(), self._bucket.timeouts
         )
         self._quoted = True
 
