@@ -42,7 +42,6 @@ STORE_BYTES = Metric("vfs_store_bytes_total", "counter", "Bytes read from and wr
 
 MEMORY_HITS = Metric("vfs_memory_hits_total", "counter", "Blobs found in memory.")
 MEMORY_MISSES = Metric("vfs_memory_misses_total", "counter", "Blobs that had to be read from the store.")
-MEMORY_BYTES = Metric("vfs_memory_bytes", "gauge", "Bytes of blobs held in memory.")
 CORRUPT = Metric("vfs_corrupt_total", "counter", "Blobs refused because they did not match their digest.")
 
 OBSERVED = Metric("vfs_journal_observations_total", "counter", "Opens of files seen by the journal.")
@@ -52,6 +51,6 @@ METRICS: tuple[Metric, ...] = (
     BUILD, STARTED, UP,
     REQUESTS, REQUEST_ERRORS, REQUEST_SECONDS, READ_BYTES,
     STORE_REQUESTS, STORE_ERRORS, STORE_SECONDS, STORE_BYTES,
-    MEMORY_HITS, MEMORY_MISSES, MEMORY_BYTES, CORRUPT,
+    MEMORY_HITS, MEMORY_MISSES, CORRUPT,
     OBSERVED, GAPS,
 )  # fmt: skip

@@ -13,7 +13,8 @@ from vfs.metrics.names import METRICS
 from vfs.store.measured import MeasuredStore
 from vfs.store.memory import MemoryStore
 
-PAGE = Path(__file__).parents[3] / "docs" / "METRICS.md"
+ROOT = Path(__file__).parents[3]
+PAGE = ROOT / "docs" / "METRICS.md"
 
 
 def test_the_page_lists_every_metric_as_it_is() -> None:
@@ -33,6 +34,13 @@ def test_names_are_unique_and_follow_prometheus() -> None:
 def test_every_metric_in_the_module_is_in_the_list() -> None:
     defined = {value.name for value in vars(names).values() if isinstance(value, names.Metric)}
     assert defined == {metric.name for metric in METRICS}
+
+
+def test_every_metric_is_counted_somewhere() -> None:
+    sources = [*(ROOT / "vfs").rglob("*.py"), *(ROOT / "daemon").rglob("*.py")]
+    text = "\n".join(path.read_text() for path in sources if path.name != "names.py")
+    constants = [name for name, value in vars(names).items() if isinstance(value, names.Metric)]
+    assert [name for name in constants if not re.search(rf"\b{name}\b", text)] == []
 
 
 def test_threads_lose_no_count() -> None:
