@@ -13,7 +13,7 @@ import trio
 
 from vfs.control.protocol import LINE_MAX, Reply, Request, decode_request, encode_line, error_reply
 from vfs.errors import DaemonError, VfsError
-from vfsd.listening import listen_unix
+from vfsd.listening import listen_unix, serve_peers
 
 # A command makes one connection for a moment; a monitor may keep some.
 CONNECTIONS_MAX = 32
@@ -45,27 +45,15 @@ class ControlServer:
         self._actions = actions
         self._idle = idle_seconds
         self._max = connections_max
-        self._open = 0
         self._listener = listen_unix(path)
 
     async def serve(self) -> None:
         """Answer until cancelled."""
-        async with trio.open_nursery() as nursery:
-            await trio.serve_listeners(self._connected, [self._listener], handler_nursery=nursery)
-
-    async def _connected(self, stream: trio.SocketStream) -> None:
-        async with stream:
-            if self._open >= self._max or not _allowed(stream):
-                return
-            self._open += 1
-            try:
-                await self._converse(stream)
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                return
-            finally:
-                self._open -= 1
+        await serve_peers([self._listener], self._converse, at_most=self._max)
 
     async def _converse(self, stream: trio.SocketStream) -> None:
+        if not _allowed(stream):
+            return
         held = bytearray()
         while True:
             line = await self._line(stream, held)

@@ -80,9 +80,11 @@ class Life:
         """Serve until the mount is gone; `on_ready` is called once it answers. Errors of coming up are raised."""
         try:
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._heed_signals)
                 nursery.start_soon(self._serve, nursery.cancel_scope)
                 try:
                     await self._come_up(nursery)
+                    self._say_up()
                     on_ready()
                 except VfsError as error:
                     self._failure = error
@@ -97,11 +99,23 @@ class Life:
         if not self._up:
             raise DaemonError(f"{self._daemon.spec.mountpoint}: unmounted before it was ready")
 
+    def _say_up(self) -> None:
+        spec = self._daemon.spec
+        log.info(
+            "mounted",
+            mountpoint=spec.mountpoint,
+            title=spec.title,
+            kind=spec.kind,
+            session=self._daemon.lineage.session,
+        )
+
     async def _serve(self, everything: trio.CancelScope) -> None:
         try:
             await self._mount.serve()
-        except OSError as error:
-            self._failure = DaemonError(f"{self._daemon.spec.mountpoint}: the kernel's connection failed: {error}")
+        except Exception as error:
+            log.error("the connection to the kernel failed", exc_info=error)
+            self._failure = DaemonError(f"{self._daemon.spec.mountpoint}: the connection to the kernel failed: {error}")
+        log.info("unmounted", mountpoint=self._daemon.spec.mountpoint)
         self._gone.set()
         everything.cancel()
 
@@ -116,7 +130,6 @@ class Life:
             )
             nursery.start_soon(self._watch_overlay)
         self._open_doors(nursery)
-        nursery.start_soon(self._heed_signals)
         if spec.owner_pid:
             nursery.start_soon(self._watch_owner, spec.owner_pid)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Awaitable, Callable, Sequence
 
+import structlog
 import trio
 
 from vfs.control.place import reachable
@@ -12,6 +14,35 @@ from vfs.errors import DaemonError
 from vfs.files.translate import cause_of
 
 _BACKLOG = 64
+
+log = structlog.get_logger("vfsd")
+
+Converse = Callable[[trio.SocketStream], Awaitable[None]]
+
+
+async def serve_peers(listeners: Sequence[trio.SocketListener], converse: Converse, *, at_most: int) -> None:
+    """Have `converse` with each peer, `at_most` at a time; one too many is hung up on.
+
+    Whatever happens in a conversation ends that one only. Serves until cancelled.
+    """
+    talking = 0
+
+    async def connected(stream: trio.SocketStream) -> None:
+        nonlocal talking
+        async with stream:
+            if talking >= at_most:
+                return
+            talking += 1
+            try:
+                await converse(stream)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                return
+            except Exception as error:
+                log.error("a connection failed", exc_info=error)
+            finally:
+                talking -= 1
+
+    await trio.serve_listeners(connected, list(listeners))
 
 
 def listen_unix(path: str) -> trio.SocketListener:

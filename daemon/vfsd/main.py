@@ -12,6 +12,9 @@ from vfs.control.place import Place
 from vfs.errors import DaemonError, VfsError
 
 EXIT_BUG = 70
+# Seconds. A thread that decodes a page holds the interpreter; the default of 5 ms would be added to requests that
+# are answered from memory meanwhile.
+_SWITCH_INTERVAL = 0.001
 EXIT_INTERRUPTED = 130
 
 
@@ -23,6 +26,7 @@ EXIT_INTERRUPTED = 130
 def main(spec: str, foreground: bool, lock_fd: int, ready_fd: int) -> NoReturn:
     """Run the daemon; ends the process."""
     os.umask(0o077)
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     if not foreground and os.fork():
         # Whoever started us waits for this process only; the child belongs to nobody.
         os._exit(0)

@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from vfs.metrics.counters import BOUNDS, Registry, Sample
 from vfs.metrics.names import Metric
+from vfsd.listening import serve_peers
 from vfsd.threads import Threads
 
 # A scraper sends a dozen headers and waits some seconds.
@@ -61,25 +62,15 @@ class MetricsServer:
         self._registry.register(collector)
         self._threads = threads
         self._listeners = list(listeners)
-        self._open = 0
 
     async def serve(self) -> None:
         """Answer until cancelled."""
-        await trio.serve_listeners(self._connected, self._listeners)
+        await serve_peers(self._listeners, self._converse, at_most=_CONNECTIONS_MAX)
 
-    async def _connected(self, stream: trio.SocketStream) -> None:
-        async with stream:
-            if self._open >= _CONNECTIONS_MAX:
-                return
-            self._open += 1
-            try:
-                with trio.move_on_after(_PATIENCE):
-                    await stream.send_all(await self._answer(await _request_line(stream)))
-                    await stream.send_eof()
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                return
-            finally:
-                self._open -= 1
+    async def _converse(self, stream: trio.SocketStream) -> None:
+        with trio.move_on_after(_PATIENCE):
+            await stream.send_all(await self._answer(await _request_line(stream)))
+            await stream.send_eof()
 
     async def _answer(self, line: bytes) -> bytes:
         words = line.split()

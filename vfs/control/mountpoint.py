@@ -55,17 +55,17 @@ def _unusable(point: str, error: OSError) -> MountError:
     return MountError(f"{point}: cannot be mounted on: {cause_of(error)}")
 
 
-def check_machine() -> None:
+def check_machine(device: str = DEVICE) -> None:
     """MountError unless this process can open /dev/fuse and has what a mount needs."""
     try:
-        os.close(os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC))
+        os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
     except OSError as error:
-        raise MountError(f"{DEVICE}: {_remedy(error)}") from error
+        raise MountError(f"{device}: {_remedy(error, device)}") from error
     if os.geteuid() != 0:
         find_fusermount()
 
 
-def _remedy(error: OSError) -> str:
+def _remedy(error: OSError, device: str) -> str:
     if error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         return (
             "not there; load the module with modprobe fuse, or start the container with "
@@ -73,18 +73,21 @@ def _remedy(error: OSError) -> str:
         )
     if error.errno in (errno.EACCES, errno.EPERM):
         return (
-            f"{cause_of(error)}; let this user open it (chmod 666 {DEVICE}, or a group), or start the "
+            f"{cause_of(error)}; let this user open it (chmod 666 {device}, or a group), or start the "
             "container with --device /dev/fuse"
         )
     return cause_of(error)
 
 
 def others_allowed() -> bool:
-    """True when mounts of this user may be shown to other users."""
-    if os.geteuid() == 0:
-        return True
+    """True when mounts of this user may be shown to other users: root's always."""
+    return os.geteuid() == 0 or conf_allows_others(FUSE_CONF)
+
+
+def conf_allows_others(conf: str) -> bool:
+    """True when /etc/fuse.conf lets ordinary users show their mounts to others."""
     try:
-        with open(FUSE_CONF, encoding="utf-8", errors="replace") as file:
+        with open(conf, encoding="utf-8", errors="replace") as file:
             return any(line.strip() == "user_allow_other" for line in file)
     except OSError:
         return False

@@ -12,6 +12,8 @@ from vfs.files.translate import cause_of
 from vfs.workspace import syscalls
 
 FUSERMOUNT = "fusermount3"
+# Where libfuse looks even when PATH does not say so.
+_PLACES = "/usr/bin:/bin:/usr/local/bin"
 # fusermount3 only talks to the kernel; a busy machine may keep it for a second.
 _PATIENCE = 10.0
 
@@ -38,9 +40,9 @@ def _unmount_as_root(mountpoint: str, lazy: bool) -> None:
             raise MountError(f"{mountpoint}: cannot be unmounted: {cause_of(error)}") from error
 
 
-def find_fusermount() -> str:
-    """The path of fusermount3; MountError with the remedy when it is not there."""
-    path = shutil.which(FUSERMOUNT) or shutil.which(FUSERMOUNT, path="/usr/bin:/bin:/usr/local/bin")
+def find_fusermount(places: str = _PLACES) -> str:
+    """The path of fusermount3, on PATH or in `places`; MountError with the remedy when it is not there."""
+    path = shutil.which(FUSERMOUNT) or shutil.which(FUSERMOUNT, path=places)
     if path is None:
         raise MountError(f"{FUSERMOUNT}: not found; an ordinary user needs it to mount (package fuse3)")
     return path
