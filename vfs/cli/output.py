@@ -59,8 +59,11 @@ def array(items: Iterable[object]) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Row], *, right: Sequence[str] = ()) -> None:
-    """Rows under headings; `right` names the columns that hold figures. Nothing at all for no rows."""
-    held = [list(row) for row in rows]
+    """Rows under headings; `right` names the columns that hold figures. Nothing at all for no rows.
+
+    A cell is one line whatever it holds, on a terminal and in a pipe.
+    """
+    held = [[one_line(text) for text in row] for row in rows]
     if not held:
         return
     if is_terminal():

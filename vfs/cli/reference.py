@@ -25,8 +25,9 @@ local file system can hold may be typed, UTF-8 or not.
 **Options of `vfs` itself** (`--store`, `--state-dir`, `--cache-dir`, `--debug`) stand before the command.
 
 **Standard output** is for programs: lines, or with `--json` one JSON document (a listing is an array, printed as it
-is found). A terminal gets tables, and names with anything unprintable escaped (`\\n`, `\\xff`); a pipe gets plain
-aligned text and the exact bytes of every name. `vfs ls -0` ends names with NUL for names that hold newlines.
+is found). A terminal gets names with anything unprintable escaped (`\\n`, `\\xff`); a pipe gets the exact bytes of
+every name, and `vfs ls -0` ends names with NUL for names that hold newlines. Tables are plain aligned text in a pipe;
+their cells are escaped in both.
 
 **JSON.** Digests and commit ids are hex digits in full, times are RFC 3339 in UTC with nanoseconds, modes are octal
 digits, sizes are bytes. A name or path is a string; where it is not UTF-8, undecodable bytes are shown as U+FFFD, and

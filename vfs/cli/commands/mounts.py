@@ -8,7 +8,7 @@ import click
 
 from vfs.cli import options, output
 from vfs.cli.call import Call, pass_call
-from vfs.cli.names import named, raw, safe
+from vfs.cli.names import named, raw
 from vfs.cli.values import utc_time
 from vfs.control.registry import Mount, Registry
 
@@ -31,7 +31,7 @@ def mounts_command(call: Call, as_json: bool) -> None:
         return
     output.table(
         ("directory", "what", "mode", "pid", "state"),
-        [(safe(mount.mountpoint), what(mount), mode(mount), str(mount.pid or ""), state(mount)) for mount in found],
+        [(mount.mountpoint, what(mount), mode(mount), str(mount.pid or ""), state(mount)) for mount in found],
     )
     if not found:
         output.note("no mounts; vfs mount REV DIR makes one")
@@ -39,7 +39,7 @@ def mounts_command(call: Call, as_json: bool) -> None:
 
 def what(mount: Mount) -> str:
     """What is mounted."""
-    return safe(mount.title) or mount.kind
+    return mount.title or mount.kind
 
 
 def mode(mount: Mount) -> str:

@@ -12,7 +12,7 @@ from vfs.cli import changes, options, output
 from vfs.cli.call import Call, pass_call
 from vfs.cli.changes import Change, change_json, of_layer
 from vfs.cli.commands.mounts import mode, mount_json, state, what
-from vfs.cli.names import one_line, safe
+from vfs.cli.names import one_line
 from vfs.cli.parameters import MOUNTPOINT
 from vfs.cli.values import counted, local_time, utc_time
 from vfs.control.client import Client
@@ -63,7 +63,7 @@ def _all(call: Call, as_json: bool) -> None:
     if as_json:
         output.array({**mount_json(mount), "daemon": _status_json(said)} for mount, said in asked)
         return
-    rows = [(safe(mount.mountpoint), what(mount), mode(mount), _health(mount, said)) for mount, said in asked]
+    rows = [(mount.mountpoint, what(mount), mode(mount), _health(mount, said)) for mount, said in asked]
     output.table(("directory", "what", "mode", "health"), rows)
     if not rows:
         output.note("no mounts; vfs mount REV DIR makes one")
