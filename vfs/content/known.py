@@ -11,7 +11,7 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -63,25 +63,22 @@ class KnownChunks:
         if entries:
             self._run(lambda db: insert_pack(db, entries[0].ref.pack, entries))
 
-    def sync(self) -> None:
-        """Read the indexes of packs that are new in the store, forget those that are gone.
+    def sync(self) -> Set[bytes]:
+        """Read the indexes of packs that are new in the store, forget those that are gone; the ids of all there are.
 
         The first look-up does it, and the first after the file had to be built anew. A pack that cannot
         be read is left out, with a warning: knowing it only saves space.
         """
         with self._lock:
-            present = {pack: info.size for info in self._store.list(PREFIX) if (pack := pack_of_key(info.key))}
+            # Before the listing: a pack that another process adds meanwhile is not in it and must not be forgotten.
             known = self._run(lambda db: {row[0] for row in db.execute("SELECT pack FROM packs")})
+            present = {pack: info.size for info in self._store.list(PREFIX) if (pack := pack_of_key(info.key))}
             gone = known - present.keys()
             if gone:
                 self._run(lambda db: forget_packs(db, gone))
             self._learn([(pack, size) for pack, size in present.items() if pack not in known])
             self._synced = True
-
-    def missing(self, packs: set[bytes]) -> set[bytes]:
-        """Which of `packs` the store does not hold any more."""
-        self.sync()
-        return packs - self._run(lambda db: {row[0] for row in db.execute("SELECT pack FROM packs")})
+            return present.keys()
 
     def close(self) -> None:
         """Close the file; a later call opens it again."""

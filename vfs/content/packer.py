@@ -62,7 +62,7 @@ class Packer:
                 self._uploads.send(self._open.pop(kind))
         self._uploads.wait()
         self._buffers.clear()
-        if self._reused and (lost := self._known.missing(self._reused)):
+        if self._reused and (lost := self._reused - self._known.sync()):
             raise ObjectMissing(f"pack {min(lost).hex()}: it vanished from the store while it was reused; try again")
 
     def _append(self, blob: Prepared, stored: Stored, kind: int, guard: int) -> BlobRef:

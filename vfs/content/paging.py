@@ -136,12 +136,14 @@ def _list(logical: _Logical, location: _Location, n: int) -> ChunkList:
     raw = unpack_numbers(f"<{n}I", location.raw) if logical.level else spans
     offsets = unpack_numbers(f"<{n}Q", location.offsets)
     stored = unpack_numbers(f"<{n}I", location.stored)
+    # One object for each pack, not for each reference: these lists are cached.
+    packs: dict[bytes, bytes] = {}
     refs = tuple(
         _ref(
             BlobRef(
                 logical.digests[DIGEST_SIZE * i : DIGEST_SIZE * (i + 1)],
                 raw[i],
-                location.packs[PACK_ID_SIZE * i : PACK_ID_SIZE * (i + 1)],
+                packs.setdefault(pack := location.packs[PACK_ID_SIZE * i : PACK_ID_SIZE * (i + 1)], pack),
                 offsets[i],
                 stored[i],
             ),

@@ -17,9 +17,9 @@ from vfs.errors import Corrupt
 from vfs.model.entry import BlobRef, ChunkList, Entry
 from vfs.model.names import printable
 
-# Decoded list pages that are kept: some 200 bytes a reference, so the lists of 300 GB of files.
-LISTS = 64 * MIB
-_REF_SIZE = 200
+# Decoded list pages that are kept, and bytes of Python objects for each reference: the lists of 150 GB of files.
+LISTS = 32 * MIB
+_REF_SIZE = 280
 # Bytes of one step of a stream, and how many steps are read ahead.
 STEP = 8 * MIB
 AHEAD = 3

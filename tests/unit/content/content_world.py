@@ -14,15 +14,16 @@ from vfs.content.writer import ContentWriter
 from vfs.errors import StoreFull
 from vfs.model.entry import ChunkList, Entry, Kind
 from vfs.store.memory import MemoryStore
-from vfs.store.protocol import Store
+from vfs.store.protocol import ObjectInfo, Store
 
 
 class CountingStore(MemoryStore):
-    """A store in memory that notes each read, and can be made to fail or to wait."""
+    """A store in memory that notes each read, calls `listed` after a listing, and can be made to fail or to wait."""
 
     def __init__(self) -> None:
         super().__init__()
         self.reads: list[tuple[str, int, int | None]] = []
+        self.listed: Callable[[], None] | None = None
         self.puts = 0
         self.fail_put: int | None = None
         self.gate: threading.Event | None = None
@@ -32,6 +33,12 @@ class CountingStore(MemoryStore):
         self.reads.append((key, start, length))
         self._wait()
         return super().get(key, start=start, length=length)
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        found = list(super().list(prefix))
+        if self.listed is not None:
+            self.listed()
+        return iter(found)
 
     def put(self, key: str, data: bytes | bytearray | memoryview) -> None:
         self._wait()

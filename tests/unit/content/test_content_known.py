@@ -137,6 +137,22 @@ def test_a_pack_that_vanishes_while_it_is_reused_fails_the_flush(world: World) -
             writer.flush()
 
 
+def test_a_pack_that_another_process_adds_during_a_sync_is_not_forgotten(counting: World) -> None:
+    store = counting.store
+    assert isinstance(store, CountingStore)
+    other = World(counting.index.parent, store)
+    other.known.sync()
+    refs: list[BlobRef] = []
+
+    def add() -> None:
+        store.listed = None
+        refs.extend(stored(other, 3))
+
+    store.listed = add
+    counting.known.sync()
+    assert len(refs) == 3 and found(counting.known, refs) == 3
+
+
 @pytest.mark.expects_warnings("its blobs are not reused")
 def test_a_pack_that_cannot_be_read_is_left_out_with_a_warning(world: World, tmp_path: Path) -> None:
     refs = stored(world, 3)
