@@ -1,0 +1,79 @@
+"""`python -m vfs.run.enter SPEC FD RUNNER`: sets up a run's namespace, runs the command there, and says how it ended.
+
+A process of its own because namespaces need one with a single thread, and forking from one with several is
+not safe. Imports little, so that it is up in some 20 ms. What it reports goes to the descriptor FD as one JSON
+object: `{"code": …, "leftovers": …}` or `{"wire": …, "message": …}`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vfs.errors import LocalIOError, VfsError
+from vfs.run.environment import inherited
+from vfs.run.namespace import enter
+from vfs.run.supervisor import Supervisor
+
+# Our exit status says nothing: the runner reads the report, and does without when there is none.
+_DONE, _FAILED = 0, 1
+
+
+@dataclass(frozen=True)
+class EnterSpec:
+    """What to set up and what to run; paths and words with undecodable bytes as surrogates.
+
+    `mask`: the signals that the command is to find blocked.
+    """
+
+    views: str
+    out: str
+    root: str
+    command: list[str]
+    mask: list[int]
+
+    def write(self, path: Path) -> None:
+        """Write it for the process that enters."""
+        try:
+            path.write_text(json.dumps(asdict(self)), encoding="ascii")
+        except OSError as error:
+            raise LocalIOError(f"{path}: cannot be written: {error}") from error
+
+    @classmethod
+    def read(cls, path: str) -> EnterSpec:
+        """The spec that the runner wrote."""
+        try:
+            return cls(**json.loads(Path(path).read_text(encoding="ascii")))
+        except (OSError, ValueError, TypeError) as error:
+            raise LocalIOError(f"{path}: cannot be read: {error}") from error
+
+
+def main(words: Sequence[str]) -> int:
+    """Do it all; the exit status."""
+    path, fd, runner = words[0], int(words[1]), int(words[2])
+    os.set_inheritable(fd, False)
+    try:
+        spec = EnterSpec.read(path)
+        enter(views=spec.views, out=spec.out, root=spec.root)
+        ended = Supervisor(runner, spec.mask).run([os.fsencode(word) for word in spec.command], inherited())
+    except VfsError as error:
+        _report(fd, {"wire": error.wire, "message": str(error)})
+        return _FAILED
+    _report(fd, asdict(ended))
+    return _DONE
+
+
+def _report(fd: int, said: dict[str, object]) -> None:
+    try:
+        os.write(fd, json.dumps(said).encode("ascii"))
+    except BrokenPipeError:
+        # The runner is gone, and nobody else wants to know.
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,267 @@
+"""`vfs run`: inputs mounted, a command run over them, what it wrote committed with the record of how it came to be.
+
+Order: the session is begun in the journal, the inputs are mounted, the command runs. When it ended well: the
+daemon writes down what was read, the output is read, then packs, commit object, branch, journal. When anything
+goes wrong nothing is committed and the output directory is kept; what stands then is said in docs/RUN.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import msgspec
+
+from vfs.control.client import Client
+from vfs.control.dead import clear_dead
+from vfs.control.launch import start
+from vfs.control.registry import Registry
+from vfs.control.spec import MountSpec, new_id
+from vfs.control.stop import stop
+from vfs.errors import DaemonError, UsageError, VfsError, from_wire
+from vfs.files.translate import cause_of
+from vfs.journal.log import Journal
+from vfs.journal.record import run_record
+from vfs.journal.session import begin_session, end_session, note_commit
+from vfs.model.commit import StoredCommit
+from vfs.model.names import printable
+from vfs.model.revision import Revision
+from vfs.repo.commit import commit_tree
+from vfs.repo.library import Library
+from vfs.repo.progress import NoProgress, Progress
+from vfs.repo.resolve import Target, resolve_branch
+from vfs.run.enter import EnterSpec
+from vfs.run.environment import inherited
+from vfs.run.inputs import GivenInput, Input, find_inputs, variables
+from vfs.run.output import Written, read_output
+from vfs.run.passing import SignalPassing
+from vfs.run.place import RunPlace, places
+from vfs.run.supervisor import PASSED_ON
+
+_REPORT_MAX = 1 << 16
+# Bytes of the command line in the message of a commit that was given none.
+_MESSAGE_MAX = 200
+# The command was never started, and the process that was to start it said why.
+_NOT_STARTED = 1
+
+
+class RunResult(msgspec.Struct, frozen=True):
+    """How a run ended. `exit_code` is the command's (128 + signal when it was killed).
+
+    `stored` is the commit of a command that ended with 0. `kept` is the directory with what any other one
+    wrote, None when it wrote nothing. `leftovers` counts processes that outlived the command and were ended;
+    `warnings` are whole lines.
+    """
+
+    exit_code: int
+    session: str
+    stored: StoredCommit | None = None
+    kept: Path | None = None
+    leftovers: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+def run(
+    library: Library,
+    *,
+    inputs: Sequence[Input],
+    output: Revision,
+    command: Sequence[str | bytes],
+    message: str = "",
+    author: str | None = None,
+    progress: Progress | None = None,
+    on_place: Callable[[Path], None] | None = None,
+) -> RunResult:
+    """Run `command` over `inputs`; commit what it writes to the branch `output` when it ends with 0.
+
+    Before anything starts: UsageError, and what `resolve` raises. MountError when inputs or namespace cannot be
+    had. After the command: DaemonError when its inputs failed under it, Conflict when the branch was moved and
+    cannot be merged, Refused for output that cannot be read; then the message names where the output is kept.
+    `on_place` is told that directory before the command starts.
+    """
+    if not command:
+        raise UsageError("run: no command; give it after --")
+    if output.path:
+        raise UsageError(f"{output}: a run commits to a branch, not to a path")
+    given = find_inputs(library, inputs)
+    if not given:
+        raise UsageError("run: no input; -i REV gives one")
+    target = resolve_branch(library, output)
+    _clear_dead_mounts(library.settings.state_dir)
+    with Journal.open(library.settings.state_dir) as journal:
+        one = _Run(library, journal, given, target, [os.fsencode(word) for word in command])
+        return one.run(message or one.shown(), author, progress or NoProgress(), on_place)
+
+
+class _Run:
+    """One run on its way."""
+
+    def __init__(
+        self, library: Library, journal: Journal, given: list[GivenInput], target: Target, command: list[bytes]
+    ) -> None:
+        self.library = library
+        self.journal = journal
+        self.given = given
+        self.target = target
+        self.command = command
+        self.place = RunPlace.create(library.settings.state_dir)
+        self.session = begin_session(
+            journal,
+            kind="run",
+            mountpoint=self.place.views,
+            command=command,
+            inputs=[item.commit() for item in given],
+        )
+
+    def shown(self) -> str:
+        """The command line, as far as a log needs it."""
+        text = printable(b" ".join(self.command))
+        return text if len(text) <= _MESSAGE_MAX else text[: _MESSAGE_MAX - 1] + "…"
+
+    def run(
+        self, message: str, author: str | None, progress: Progress, on_place: Callable[[Path], None] | None
+    ) -> RunResult:
+        """Run and commit; whatever happens, nothing stays mounted and the session is ended."""
+        code = _NOT_STARTED
+        try:
+            with ExitStack() as mounted:
+                self._mount(mounted)
+                if on_place is not None:
+                    on_place(self.place.out)
+                code, leftovers = self._execute()
+                lost = self._flush()
+            if code:
+                return RunResult(code, self.session, None, self._kept(), leftovers, lost)
+            if lost:
+                raise DaemonError(f"run: {lost[0]}; nothing was committed")
+            written, stored = self._commit(message, author, progress)
+        except VfsError as error:
+            raise self._with_place(error) from error
+        except BaseException:
+            self._kept()
+            raise
+        finally:
+            end_session(self.journal, self.session, exit_code=code)
+        self.place.remove()
+        return RunResult(0, self.session, stored, None, leftovers, written.warnings)
+
+    def _mount(self, mounted: ExitStack) -> None:
+        settings = self.library.settings
+        point = str(self.place.views)
+        spec = MountSpec(
+            id=new_id(),
+            mountpoint=point,
+            kind="views",
+            settings=settings,
+            views=tuple(item.view() for item in self.given),
+            title=f"run {self.place.id}",
+            session=self.session,
+            owner_pid=os.getpid(),
+        )
+        start(spec)
+        mounted.callback(_unmount, point, settings.state_dir)
+
+    def _execute(self) -> tuple[int, int]:
+        """(exit code, leftovers) of the command."""
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        try:
+            with SignalPassing() as signals:
+                try:
+                    self._write_spec(signals)
+                    process = signals.start(lambda: self._spawn(writer))
+                finally:
+                    os.close(writer)
+                process.wait()
+            return _understood(os.read(reader, _REPORT_MAX), process.returncode)
+        finally:
+            os.close(reader)
+
+    def _write_spec(self, signals: SignalPassing) -> None:
+        place = self.place
+        words = [os.fsdecode(word) for word in self.command]
+        mask = sorted(int(number) for number in signals.mask)
+        EnterSpec(str(place.views), str(place.out), str(place.root), words, mask).write(place.enter)
+
+    def _spawn(self, report: int) -> subprocess.Popen[bytes]:
+        words = [sys.executable, "-P", "-m", "vfs.run.enter", str(self.place.enter), str(report), str(os.getpid())]
+        environment = {**inherited(), **{os.fsencode(k): os.fsencode(v) for k, v in variables(self.given).items()}}
+        os.set_inheritable(report, True)
+        try:
+            # Descriptors that our caller left open for the command (`3< file`, `<(…)`) are its own as well.
+            return subprocess.Popen(words, env=environment, close_fds=False)
+        except OSError as error:
+            raise DaemonError(f"run: {words[0]}: cannot be executed: {cause_of(error)}") from error
+
+    def _flush(self) -> tuple[str, ...]:
+        """Make the daemon write down what was read. A line that says so when it is not there any more."""
+        mount = Registry(self.library.settings.state_dir).find(str(self.place.views))
+        if mount is None or not mount.alive:
+            return ("the mount of the inputs died under the command",)
+        try:
+            with Client(mount.place) as client:
+                client.flush()
+        except VfsError as error:
+            return (f"what the command read could not be recorded: {error}",)
+        return ()
+
+    def _commit(self, message: str, author: str | None, progress: Progress) -> tuple[Written, StoredCommit]:
+        writer = self.library.writer()
+        written = read_output(self.library, writer, self.place.out, progress=progress)
+        stored = commit_tree(
+            self.library,
+            repo=self.target.repo,
+            branch=self.target.branch,
+            root=written.root,
+            base=self.target.head,
+            author=author or self.library.settings.author,
+            message=message,
+            record=run_record(self.journal, self.session, outputs=written.outputs),
+            inputs=tuple(item.commit() for item in self.given),
+            writer=writer,
+        )
+        note_commit(self.journal, self.session, stored=stored, branch=self.target.branch, outputs=written.outputs)
+        return written, stored
+
+    def _kept(self) -> Path | None:
+        return self.place.out if self.place.keep() else None
+
+    def _with_place(self, error: VfsError) -> VfsError:
+        """`error`, saying where the output is."""
+        kept = self._kept()
+        return type(error)(f"{error}; what the command wrote is kept in {kept}") if kept is not None else error
+
+
+def _unmount(point: str, state_dir: str) -> None:
+    # The namespace went with its last process. Should the mount be busy all the same, it goes when it no longer is.
+    try:
+        stop(point, state_dir=state_dir)
+    except VfsError:
+        with suppress(VfsError):
+            stop(point, state_dir=state_dir, lazy=True)
+
+
+def _understood(said: bytes, status: int) -> tuple[int, int]:
+    if not said and -status in PASSED_ON:
+        return 128 - status, 0
+    if not said:
+        raise DaemonError("run: the process that runs the command was killed; nothing was committed")
+    try:
+        report = json.loads(said)
+        if "wire" in report:
+            raise from_wire(report["wire"], report["message"])
+        return int(report["code"]), int(report["leftovers"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DaemonError(f"run: the process that runs the command said what is not understood: {error}") from error
+
+
+def _clear_dead_mounts(state_dir: str) -> None:
+    """Take away mounts of runs whose runner and daemon were both killed."""
+    registry = Registry(state_dir)
+    for place in places(state_dir):
+        if place.views.is_dir() and not place.is_live():
+            clear_dead(registry, str(place.views))
