@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Self
@@ -12,6 +11,7 @@ from vfs.content.blobs import Blobs
 from vfs.content.known import KnownChunks
 from vfs.content.reader import FileReader
 from vfs.content.writer import ContentWriter
+from vfs.files.lock import FileLock
 from vfs.files.private import private_dir
 from vfs.model.commit import StoredCommit
 from vfs.model.entry import BlobRef
@@ -69,7 +69,7 @@ class Library:
         """The local index of what the store already holds; made when first asked for."""
         with self._lock:
             if self._known is None:
-                self._known = KnownChunks(self._known_path(), self.store)
+                self._known = self._open_known()
             return self._known
 
     def writer(self) -> ContentWriter:
@@ -90,7 +90,12 @@ class Library:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _known_path(self) -> Path:
-        # One index per store, or chunks of one would be taken to be in another.
-        cache = private_dir(self.settings.cache_dir)
-        return private_dir(cache / "known") / f"{read_marker(self.store).id}.db"
+    def _open_known(self) -> KnownChunks:
+        directory = private_dir(private_dir(self.settings.cache_dir) / "known")
+        path = directory / f"{read_marker(self.store).id}.db"
+        known = KnownChunks(path, self.store)
+        # Of processes that make one database at the same moment SQLite tells some at once that it is locked,
+        # whatever time they would wait; so the first use is one at a time.
+        with FileLock(path.with_suffix(".lock")):
+            known.find(b"")
+        return known
