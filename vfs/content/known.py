@@ -11,14 +11,13 @@ import logging
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from vfs.concurrency.pool import ordered_map
-from vfs.content.known_rows import SCHEMA, forget_packs, insert_pack, row_ref
+from vfs.content.known_rows import SCHEMA, forget_packs, insert_packs, row_ref
 from vfs.content.pack import PREFIX, pack_key, pack_of_key, read_index
 from vfs.content.pack_index import IndexEntry
 from vfs.errors import Corrupt, LocalIOError, ObjectMissing
@@ -31,6 +30,8 @@ T = TypeVar("T")
 BUSY_SECONDS = 30.0
 # Indexes read at a time: each is one small request, a new host may have thousands to read.
 READERS = 8
+# Rows of one transaction: 20 MB of them.
+BATCH = 50_000
 # What SQLite says of a file that is damaged, no database, or of other tables.
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 
@@ -61,7 +62,7 @@ class KnownChunks:
     def add(self, entries: Sequence[IndexEntry]) -> None:
         """Remember the blobs of one pack that is durable in the store."""
         if entries:
-            self._run(lambda db: insert_pack(db, entries[0].ref.pack, entries))
+            self._insert({entries[0].ref.pack: entries})
 
     def sync(self) -> Set[bytes]:
         """Read the indexes of packs that are new in the store, forget those that are gone; the ids of all there are.
@@ -92,11 +93,19 @@ class KnownChunks:
         return row[0] if row else None
 
     def _learn(self, packs: list[tuple[bytes, int]]) -> None:
-        for (pack, _), entries in zip(
-            packs, ordered_map(self._index, packs, workers=READERS, ahead=READERS), strict=True
-        ):
+        batch: dict[bytes, Sequence[IndexEntry]] = {}
+        indexes = ordered_map(self._index, packs, workers=READERS, ahead=READERS)
+        for (pack, _), entries in zip(packs, indexes, strict=True):
             if entries is not None:
-                self._run(partial(insert_pack, pack=pack, entries=entries))
+                batch[pack] = entries
+            if sum(map(len, batch.values())) >= BATCH:
+                self._insert(batch)
+                batch = {}
+        self._insert(batch)
+
+    def _insert(self, packs: Mapping[bytes, Sequence[IndexEntry]]) -> None:
+        if packs:
+            self._run(lambda db: insert_packs(db, packs))
 
     def _index(self, found: tuple[bytes, int]) -> Sequence[IndexEntry] | None:
         """What a pack holds; None when it vanished meanwhile, or is damaged."""

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 from xxhash import xxh3_64_intdigest
 
@@ -20,9 +21,12 @@ from vfs.model.entry import BlobRef
 from vfs.model.ids import DIGEST_SIZE, Digest
 
 # WAL: writers of other processes do not stop a look-up. NORMAL: power loss may cost rows, which are derived.
+# A cache of 32 MiB and checkpoints of 16: keys are random, so an insertion touches a page of its own.
 SCHEMA = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
+PRAGMA cache_size = -32768;
+PRAGMA wal_autocheckpoint = 4096;
 CREATE TABLE IF NOT EXISTS packs (pack BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blobs (key BLOB PRIMARY KEY, place BLOB NOT NULL) WITHOUT ROWID;
 """
@@ -58,12 +62,13 @@ def row_ref(key: bytes, row: object) -> BlobRef | None:
     return BlobRef(key[:DIGEST_SIZE], length, pack, offset, stored)
 
 
-def insert_pack(db: sqlite3.Connection, pack: bytes, entries: Iterable[IndexEntry]) -> None:
-    """One transaction: the blobs of a pack, and the note that it was read."""
+def insert_packs(db: sqlite3.Connection, packs: Mapping[bytes, Sequence[IndexEntry]]) -> None:
+    """One transaction: the blobs of each pack, and the note that it was read. In order of key: several times as fast."""
+    rows = sorted(map(blob_row, chain.from_iterable(packs.values())))
     with db:
         db.execute("BEGIN IMMEDIATE")
-        db.executemany("INSERT OR REPLACE INTO blobs VALUES (?, ?)", map(blob_row, entries))
-        db.execute("INSERT OR IGNORE INTO packs VALUES (?)", (pack,))
+        db.executemany("INSERT OR REPLACE INTO blobs VALUES (?, ?)", rows)
+        db.executemany("INSERT OR IGNORE INTO packs VALUES (?)", ((pack,) for pack in packs))
 
 
 def forget_packs(db: sqlite3.Connection, gone: Iterable[object]) -> None:
