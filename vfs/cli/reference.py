@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 
 import click
@@ -58,18 +59,19 @@ def markdown() -> str:
     return "".join([_INTRODUCTION, *_contents(), *_sections()])
 
 
-def _root_context() -> click.Context:
-    return click.Context(root, info_name="vfs")
+def all_commands() -> Iterator[tuple[click.Command, click.Context]]:
+    """Every command below `vfs` in the order of the page, each with the context it has when called."""
+    return _below(root, click.Context(root, info_name="vfs"))
 
 
-def walk(command: click.Command, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
-    """`command` and every command below it, each with the context it has when called."""
-    yield command, context
-    if isinstance(command, click.Group):
-        for name in command.list_commands(context):
-            inner = command.get_command(context, name)
-            if inner is not None:
-                yield from walk(inner, click.Context(inner, parent=context, info_name=name))
+def _below(group: click.Group, context: click.Context) -> Iterator[tuple[click.Command, click.Context]]:
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if command is not None:
+            inner = click.Context(command, parent=context, info_name=name, **command.context_settings)
+            yield command, inner
+            if isinstance(command, click.Group):
+                yield from _below(command, inner)
 
 
 def _contents() -> Iterator[str]:
@@ -78,16 +80,12 @@ def _contents() -> Iterator[str]:
 
 
 def _sections() -> Iterator[str]:
-    context = _root_context()
-    yield "\n## Options of vfs itself\n\n" + _options(root, context)
-    for section, items in SECTIONS.items():
-        yield f"\n## {section}\n"
-        for item in items:
-            command = root.get_command(context, item.name)
-            if command is not None:
-                own = click.Context(command, parent=context, info_name=item.name, **command.context_settings)
-                for found, at in walk(command, own):
-                    yield _entry(found, at)
+    yield "\n## Options of vfs itself\n\n" + _options(root, click.Context(root, info_name="vfs"))
+    titles = {items[0].name: section for section, items in SECTIONS.items()}
+    for command, context in all_commands():
+        if context.info_name in titles and context.command_path.count(" ") == 1:
+            yield f"\n## {titles[context.info_name]}\n"
+        yield _entry(command, context)
 
 
 def _entry(command: click.Command, context: click.Context) -> str:
@@ -98,17 +96,21 @@ def _entry(command: click.Command, context: click.Context) -> str:
     return text + ("\n" + options if options else "")
 
 
+def help_text(command: click.Command) -> str:
+    """The help of a command without the indentation of its source."""
+    return inspect.cleandoc(command.help or "")
+
+
 def _help(command: click.Command) -> str:
-    paragraphs = (command.help or "").strip().split("\n\n")
-    shown = []
-    for paragraph in paragraphs:
-        if paragraph.startswith("\b\n"):
-            title, _, example = paragraph[2:].partition("\n")
-            lines = "\n".join(line.removeprefix("  ") for line in example.split("\n"))
-            shown.append(f"{title}\n\n```text\n{lines}\n```")
-        else:
-            shown.append(paragraph)
-    return "\n\n".join(shown)
+    return "\n\n".join(map(_paragraph, help_text(command).split("\n\n")))
+
+
+def _paragraph(text: str) -> str:
+    if not text.startswith("\b\n"):
+        return text
+    title, _, example = text[2:].partition("\n")
+    lines = "\n".join(line.removeprefix("  ") for line in example.split("\n"))
+    return f"{title}\n\n```text\n{lines}\n```"
 
 
 def _options(command: click.Command, context: click.Context) -> str:

@@ -28,6 +28,12 @@ def revisions(ctx: click.Context, incomplete: str) -> list[str]:
     return _from_library(ctx, lambda library: _matching(_revisions(library, incomplete), incomplete))
 
 
+def inputs(ctx: click.Context, incomplete: str) -> list[str]:
+    """As `revisions`, after `NAME=` if there is one."""
+    name, equals, rest = incomplete.rpartition("=")
+    return [f"{name}{equals}{text}" for text in revisions(ctx, rest)]
+
+
 def mountpoints(ctx: click.Context, incomplete: str) -> list[str]:
     """Directories where this user has a mount."""
     from vfs.control.registry import Registry

@@ -31,10 +31,12 @@ def human_size(count: int) -> str:
 
 
 def counted(count: int, thing: str) -> str:
-    """`1 file`, `2 files`, `3 entries`."""
+    """`1 file`, `2 files`, `3 entries`, `4 processes`."""
     if count == 1:
         return f"1 {thing}"
-    return f"{count} {thing[:-1]}ies" if thing.endswith("y") else f"{count} {thing}s"
+    if thing.endswith("y"):
+        return f"{count} {thing[:-1]}ies"
+    return f"{count} {thing}es" if thing.endswith("s") else f"{count} {thing}s"
 
 
 def local_time(time_ns: int) -> str:

@@ -18,7 +18,9 @@ from vfs.model.revision import Revision
 @click.argument("revisions", metavar="REV:PATH...", type=REVISION, nargs=-1, required=True)
 @pass_call
 def cat_command(call: Call, revisions: tuple[Revision, ...]) -> None:
-    """Write files of a revision to standard output, byte for byte.
+    """Write files of a revision to standard output.
+
+    Byte for byte, one after the other.
 
     \b
     Examples:

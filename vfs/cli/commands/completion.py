@@ -17,7 +17,7 @@ def completion_command(shell: str) -> None:
 
     \b
     Examples:
-      source <(vfs completion bash)                    # this shell; put it in ~/.bashrc for all
+      source <(vfs completion bash)     # in ~/.bashrc for every shell
       vfs completion zsh > "${fpath[1]}/_vfs"
       vfs completion fish > ~/.config/fish/completions/vfs.fish
     """

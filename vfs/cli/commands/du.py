@@ -25,9 +25,10 @@ from vfs.model.revision import Revision
 @options.as_json
 @pass_call
 def du_command(call: Call, revision: Revision, human: bool, depth: int | None, summary: bool, as_json: bool) -> None:
-    """Show how much the directories hold: bytes of content, names, and the path.
+    """Show how much the directories hold.
 
-    Sizes are those of the files as programs see them, before compression and sharing.
+    Each line has the bytes of content, the number of names, and the path. Sizes are those of the files as programs see
+    them, before compression and sharing.
 
     \b
     Examples:

@@ -63,7 +63,9 @@ def list_tags(call: Call, repo: str, as_json: bool) -> None:
 @click.argument("start", metavar="[REV]", type=REVISION, required=False)
 @pass_call
 def create_branch(call: Call, branch: Revision, start: Revision | None) -> None:
-    """Create a branch at a commit of the same repo, by default at the head of main.
+    """Create a branch at a commit of the same repo.
+
+    Without REV at the head of main.
 
     \b
     Examples:
@@ -78,7 +80,9 @@ def create_branch(call: Call, branch: Revision, start: Revision | None) -> None:
 @click.argument("start", metavar="[REV]", type=REVISION, required=False)
 @pass_call
 def create_tag(call: Call, tag: Revision, start: Revision | None) -> None:
-    """Create a tag at a commit of the same repo, by default at the head of main.
+    """Create a tag at a commit of the same repo.
+
+    Without REV at the head of main.
 
     \b
     Example:
