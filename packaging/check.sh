@@ -12,6 +12,8 @@ say "mypy"
 mypy --no-error-summary
 say "import-linter"
 lint-imports --no-cache | tail -n +9
+say "shellcheck"
+shellcheck packaging/*.sh .ci/run
 say "systemd units"
 packaging/lint-units.sh
 say "Dockerfile"

@@ -26,6 +26,15 @@ python_can_build() {
 sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))' 2>/dev/null
 }
 
+# The release's own Python where it is new enough, else the one that Ubuntu 22.04 has beside it.
+python_packages() {
+    candidate=$(apt-cache policy python3 2>/dev/null | sed -n 's/^ *Candidate: *//p')
+    case $candidate in
+        3.[0-9].* | 3.10.*) printf ' python3.11 python3.11-venv python3.11-dev' ;;
+        *) printf ' python3 python3-venv python3-dev' ;;
+    esac
+}
+
 # What is missing is asked by what it can do, so that a machine that has it from elsewhere is left alone.
 missing_packages() {
     have fusermount3 || printf ' fuse3'
@@ -38,7 +47,7 @@ missing_packages() {
     have setpriv && have unshare && have mount || printf ' util-linux mount'
     python=$(find_python)
     if [ -z "$python" ]; then
-        printf ' python3.11 python3.11-venv python3.11-dev'
+        python_packages
     elif ! python_can_build "$python"; then
         version=$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
         printf ' %s-venv %s-dev' "$version" "$version"
@@ -59,10 +68,17 @@ install_system_packages() {
         fail "not root and no sudo; run this as root, then repeat: apt-get update && apt-get install -y$wanted"
     fi
     say "installing system packages:$wanted"
-    $root apt-get update -qq >/dev/null || fail "apt-get update failed; see apt-get update"
+    log=$(mktemp)
     # shellcheck disable=SC2086 # the list is words, and $root may be no word at all
-    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $wanted >/dev/null ||
+    if ! { $root apt-get update -qq && $root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends $wanted; } >"$log" 2>&1; then
+        cat "$log" >&2
+        rm -f "$log"
         fail "apt-get could not install:$wanted"
+    fi
+    rm -f "$log"
+    wanted=$(missing_packages)
+    [ -z "$wanted" ] || fail "apt-get installed what was asked for, and these are still missing:$wanted"
 }
 
 make_environment() {
