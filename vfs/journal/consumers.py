@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 import msgspec
 
 from vfs.concurrency.pool import ordered_map
 from vfs.errors import Corrupt, RevisionNotFound
+from vfs.journal.input_cache import InputCache, Source, cache_path
 from vfs.journal.sealed import check_input
-from vfs.model.commit import StoredCommit
 from vfs.model.ids import Digest, short
 from vfs.repo.commits import commit_ids, read_commit
 from vfs.repo.library import Library
@@ -18,6 +19,7 @@ from vfs.repo.repos import repo_names
 # Commit objects asked for ahead of the one looked at: small objects, the latency of the store counts.
 _AHEAD = 64
 _WORKERS = 16
+_Known: TypeAlias = tuple[Source, tuple[Source, ...]]
 
 
 class Consumer(msgspec.Struct, frozen=True):
@@ -29,42 +31,49 @@ class Consumer(msgspec.Struct, frozen=True):
 
 
 class Consumers:
-    """The inputs of all commits, read once from the store. `notes` names commits that could not be read."""
+    """The inputs of all commits. `notes` names commits that could not be read."""
 
     def __init__(self, library: Library) -> None:
-        """Reads every commit object of every repo."""
+        """Lists the commits of every repo, and reads those that this host has not read before."""
         self.notes: list[str] = []
         self._of_repo: dict[str, list[Consumer]] = {}
-        for stored in self._commits(library):
-            self._add(stored)
+        names = [(repo, id) for repo in repo_names(library) for id in commit_ids(library, repo)]
+        cache = InputCache(cache_path(library))
+        try:
+            known = cache.load(set(names))
+            fresh = list(self._read(library, (name for name in names if name not in known)))
+            cache.add(fresh)
+        finally:
+            cache.close()
+        known.update(fresh)
+        for repo, id in names:
+            self._add(repo, id, known.get((repo, id), ()))
 
     def of_repo(self, repo: str) -> list[Consumer]:
         """The commits with an input from `repo`, in the order of their repos and ids."""
         return self._of_repo.get(repo, [])
 
-    def _add(self, stored: StoredCommit) -> None:
-        for item in stored.commit.inputs:
-            consumer = Consumer(stored.commit.repo, stored.id, item.commit)
-            known = self._of_repo.setdefault(check_input(item, f"commit {short(stored.id)}").repo, [])
-            if consumer not in known[-len(stored.commit.inputs) :]:
-                known.append(consumer)
+    def _add(self, repo: str, id: Digest, inputs: tuple[Source, ...]) -> None:
+        for source, commit in dict.fromkeys(inputs):
+            self._of_repo.setdefault(source, []).append(Consumer(repo, id, commit))
 
-    def _commits(self, library: Library) -> Iterator[StoredCommit]:
-        def read(named: tuple[str, Digest]) -> StoredCommit | str:
-            repo, id = named
+    def _read(self, library: Library, names: Iterable[Source]) -> Iterator[_Known]:
+        def read(name: Source) -> _Known | str:
             try:
-                stored = read_commit(library, repo, id)
-                for item in stored.commit.inputs:
-                    check_input(item, f"commit {short(id)}")
+                return name, _inputs(library, *name)
             except RevisionNotFound:
+                # Deleted since it was listed.
                 return ""
             except Corrupt as error:
                 return str(error)
-            return stored
 
-        names = ((repo, id) for repo in repo_names(library) for id in commit_ids(library, repo))
         for found in ordered_map(read, names, workers=_WORKERS, ahead=_AHEAD):
-            if isinstance(found, StoredCommit):
+            if isinstance(found, tuple):
                 yield found
             elif found:
                 self.notes.append(found)
+
+
+def _inputs(library: Library, repo: str, id: Digest) -> tuple[Source, ...]:
+    given = read_commit(library, repo, id).commit.inputs
+    return tuple((check_input(item, f"commit {short(id)}").repo, item.commit) for item in given)

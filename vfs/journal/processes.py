@@ -100,16 +100,15 @@ class Processes:
         return OWN if status.tgid == self._own else self._process(status.tgid, depth=0, uid=status.uid)
 
     def _process(self, pid: int, *, depth: int, uid: int) -> int:
-        mark, status = procfs.mark_of(pid), procfs.status_of(pid)
-        if mark is None or status is None:
+        mark = procfs.mark_of(pid)
+        known = self._keys.get((pid, mark)) if mark is not None else 0
+        if mark is None or known is not None:
+            return known or 0
+        status = procfs.status_of(pid)
+        if status is None or (depth and not self._wanted(pid, status, uid)):
             return 0
-        known = self._keys.get((pid, mark))
-        if known is None:
-            if depth and not self._wanted(pid, status, uid):
-                return 0
-            parent = 0 if pid == self._root else self._parent(status, depth=depth, uid=uid)
-            known = self._describe(pid, mark, status, parent)
-        return known
+        parent = 0 if pid == self._root else self._parent(status, depth=depth, uid=uid)
+        return self._describe(pid, mark, status, parent)
 
     def _wanted(self, pid: int, status: Status, uid: int) -> bool:
         return pid > 1 and (self._root is not None or status.uid == uid)

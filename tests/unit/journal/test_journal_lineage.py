@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 from journal_world import World, a_record, given
 
 from vfs.errors import Corrupt, PathNotFound
+from vfs.journal.consumers import Consumers
 from vfs.journal.graph import CommitNode, Edge, FilesNode, Graph, RunNode
 from vfs.journal.lineage import down, up
 from vfs.model.commit import InputCommit, StoredCommit
@@ -402,3 +405,55 @@ def test_a_chain_of_many_runs_is_followed_to_its_end(world: World) -> None:
     for graph in (above, below):
         assert len([node for node in graph.nodes if isinstance(node, CommitNode)]) == 150
     assert isinstance(above.edges[0], Edge)
+
+
+def test_what_this_host_has_read_before_is_not_read_again(world: World) -> None:
+    photos = world.commit("images", {b"a.jpg": b"a"}, record=PUT)
+    thumbs = world.commit("thumbs", {b"a.png": b"t"}, record=a_record(given(photos), world.read(photos, b"a.jpg")))
+    first = down(world.library, world.resolved(photos))
+    (cache,) = (world.directory / "cache/lineage").iterdir()
+    later = world.commit("later", {b"l": b"l"}, record=a_record(given(thumbs), world.read(thumbs, b"a.png")))
+    with world.reopened() as fresh:
+        consumers = Consumers(fresh.library)
+        # Of three commits only the new one was read, and is held in memory now.
+        read = [
+            stored.id
+            for stored in (photos, thumbs, later)
+            if fresh.library.commits.get((stored.commit.repo, stored.id))
+        ]
+        assert read == [later.id]
+        assert [consumer.commit for consumer in consumers.of_repo("images")] == [thumbs.id]
+        assert len(down(fresh.library, fresh.resolved(photos)).nodes) == len(first.nodes) + 3
+    assert cache.stat().st_mode & 0o077 == 0 or cache.parent.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("damage", ["junk", "flipped", "emptied", "deleted", "directory"])
+def test_a_damaged_cache_of_inputs_changes_no_answer(world: World, damage: str) -> None:
+    photos = world.commit("images", {b"a.jpg": b"a"}, record=PUT)
+    world.commit("thumbs", {b"a.png": b"t"}, record=a_record(given(photos), world.read(photos, b"a.jpg")))
+    expected = down(world.library, world.resolved(photos))
+    (cache,) = (world.directory / "cache/lineage").iterdir()
+    if damage == "junk":
+        cache.write_bytes(b"junk" * 4096)
+    elif damage == "flipped":
+        with sqlite3.connect(cache) as conn:
+            conn.execute("UPDATE inputs SET row = zeroblob(length(row))")
+        conn.close()
+    elif damage == "emptied":
+        cache.write_bytes(b"")
+    else:
+        cache.unlink()
+        if damage == "directory":
+            cache.mkdir()
+    with world.reopened() as fresh:
+        assert down(fresh.library, fresh.resolved(photos)) == expected
+        assert down(fresh.library, fresh.resolved(photos)) == expected
+
+
+def test_a_deleted_repo_is_no_longer_below(world: World) -> None:
+    photos = world.commit("images", {b"a.jpg": b"a"}, record=PUT)
+    world.commit("thumbs", {b"a.png": b"t"}, record=a_record(given(photos), world.read(photos, b"a.jpg")))
+    assert len(down(world.library, world.resolved(photos)).nodes) == 4
+    delete_repo(world.library, "thumbs", force=True)
+    with world.reopened() as fresh:
+        assert len(down(fresh.library, fresh.resolved(photos)).nodes) == 1

@@ -10,6 +10,9 @@ from vfs.journal.graph import CommitNode, Edge, FilesNode, Graph, Node, Role, Ru
 from vfs.journal.render import words
 from vfs.model.names import printable
 
+# Characters of a command: a shell that was handed 10,000 names makes a line of a megabyte.
+_COMMAND = 400
+
 
 class Step(msgspec.Struct, frozen=True):
     """The way to a node. `files` is the group of files that was passed on it, if any."""
@@ -24,10 +27,12 @@ class Step(msgspec.Struct, frozen=True):
 class Outline:
     """A graph seen from its root, along the direction of the question; groups of files lie on the way, not at stops."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, *, full: bool) -> None:
+        """`full`: commands are never cut."""
         self.root = Step(graph.root)
         self.up = graph.direction == "up"
         self._path = graph.path
+        self._full = full
         self.nodes: dict[str, Node] = graph.by_id()
         self._next: dict[str, list[Edge]] = {}
         for edge in graph.edges:
@@ -48,7 +53,9 @@ class Outline:
         """The line of the node that `step` leads to."""
         node = self.nodes[step.id]
         if isinstance(node, RunNode):
-            return f"{self._lead(step)}{words.plain(node.kind)}: {words.command_line(node.command)}"
+            command = words.command_line(node.command)
+            shown = command if self._full else words.cut(command, _COMMAND)
+            return f"{self._lead(step)}{words.plain(node.kind)}: {shown}"
         return self._lead(step) + "  ".join([self.title(step.id), *self._facts(node)])
 
     def title(self, id: str) -> str:

@@ -21,7 +21,7 @@ def render_text(graph: Graph, *, full: bool = False) -> str:
 
     A node that can be reached in several ways is shown in full once.
     """
-    lines = list(_lines(Outline(graph), limit=None if full else FEW))
+    lines = list(_lines(Outline(graph, full=full), limit=None if full else FEW))
     if not graph.edges:
         lines.append(f"└─ {_NOTHING[graph.direction]}")
     lines.extend(f"note: {words.plain(note)}" for note in graph.notes)
