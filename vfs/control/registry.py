@@ -41,7 +41,8 @@ class Registry:
 
     def __init__(self, state_dir: str) -> None:
         private_dir(state_dir)
-        self.directory = str(private_dir(os.path.join(state_dir, "mounts")))
+        # As the kernel names it: `lower` is looked up in its table.
+        self.directory = os.path.realpath(private_dir(os.path.join(state_dir, "mounts")))
 
     def guard(self) -> FileLock:
         """The lock under which entries are made and removed."""
