@@ -8,38 +8,33 @@ makes none. The upper directory is only ever read.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator
 
 import msgspec
 
 from vfs.content.writer import ContentWriter
 from vfs.errors import Busy, Refused, UsageError
-from vfs.files.translate import local_error
 from vfs.model.commit import StoredCommit
 from vfs.model.ids import Digest
 from vfs.model.record import Output, RunRecord
 from vfs.model.revision import Revision
 from vfs.repo.commit import commit_tree
-from vfs.repo.history import log
 from vfs.repo.library import Library
 from vfs.repo.merge import merge_trees
 from vfs.repo.notes import Notes
 from vfs.repo.progress import NoProgress, Progress
-from vfs.repo.resolve import Resolved, Target, resolve_branch
+from vfs.repo.resolve import Target, resolve_branch
 from vfs.tree.edit import edit
 from vfs.tree.writer import Root
 from vfs.workspace.layer import Layer
 from vfs.workspace.opened import OpenedLayer
+from vfs.workspace.parting import parted
 from vfs.workspace.pins import Tip
 from vfs.workspace.reading import Reading
-from vfs.workspace.syscalls import syncfs
+from vfs.workspace.writeback import write_back
 
 ATTEMPTS = 2
 _FAILURES_NAMED = 10
-# How far back the histories of two branches of one repo are searched for where they parted.
-_HISTORY_MAX = 10_000
 
 
 class LayerCommit(msgspec.Struct, frozen=True):
@@ -132,7 +127,7 @@ class _Work:
         return LayerCommit(stored, True, outputs, warnings)
 
     def _read(self, writer: ContentWriter) -> tuple[Reading, Root]:
-        since_ns = _write_back(self.opened.layer)
+        since_ns = write_back(self.opened.layer)
         for attempt in range(ATTEMPTS):
             reading = Reading(self.opened, writer, self.progress, since_ns=since_ns)
             try:
@@ -193,7 +188,7 @@ class _Work:
         head, last = self.target.head, self.opened.last
         if head is None or self._is_own_branch():
             return last
-        return _parted(self.opened.library, self.target, head, last) or head
+        return parted(self.opened.library, self.target, head, last) or head
 
     def _remember(self, stored: StoredCommit, shown: Root) -> None:
         same = stored.commit.root == shown.ref.digest
@@ -207,41 +202,9 @@ class _Work:
         )
 
 
-def _write_back(layer: Layer) -> int:
-    """Write back what programs have in memory for the layer; the time before that, by the clock of its file system.
-
-    A page that was written back is write-protected, so a later write through a mapping changes the mtime.
-    """
-    probe = layer.directory / "work.lock"
-    try:
-        os.utime(probe)
-        since_ns = os.stat(probe).st_ctime_ns
-        fd = os.open(layer.upper, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            syncfs(fd)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise local_error(layer.upper, "written back", error) from error
-    return since_ns
-
-
 def _refuse_failures(notes: Notes) -> None:
     failures = notes.failures
     if failures:
         named = "; ".join(str(failure) for failure in failures[:_FAILURES_NAMED])
         more = f" and {len(failures) - _FAILURES_NAMED} more" if len(failures) > _FAILURES_NAMED else ""
         raise Refused(f"{named}{more}; nothing was committed")
-
-
-def _parted(library: Library, target: Target, head: StoredCommit, last: StoredCommit) -> StoredCommit | None:
-    """The newest commit that the histories of both hold, if they are of one repo and have one."""
-    if last.commit.repo != target.repo:
-        return None
-    ours = {stored.id for stored in _history(library, target, last)}
-    return next((stored for stored in _history(library, target, head) if stored.id in ours), None)
-
-
-def _history(library: Library, target: Target, start: StoredCommit) -> Iterator[StoredCommit]:
-    resolved = Resolved(Revision(target.repo, target.branch), target.repo, start, b"", target.branch)
-    return log(library, resolved, path=b"", limit=_HISTORY_MAX)

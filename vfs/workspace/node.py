@@ -17,8 +17,8 @@ _SYMLINK_MODE = 0o777
 class Node(msgspec.Struct, frozen=True, kw_only=True):
     """One path as the mount shows it. Fields as in `Entry`.
 
-    `found` is set for what lies in the upper layer. `source` is set when the content of a file is that of
-    an entry in the commit below: its attributes alone were changed, or a directory above it was renamed.
+    `found` and `status` are set for what lies in the upper layer. `source` is set when the content of a file is
+    that of an entry in the commit below: its attributes alone were changed, or a directory above it was renamed.
     """
 
     path: bytes
@@ -29,12 +29,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     target: bytes = b""
     xattrs: Xattrs = ()
     found: Found | None = None
+    status: os.stat_result | None = None
     source: Entry | None = None
-
-    @property
-    def ctime_ns(self) -> int:
-        """When the upper layer last changed it; 0 for what only the commit below holds."""
-        return self.found.status.st_ctime_ns if self.found is not None else 0
 
     def as_entry(self) -> Entry:
         """The entry for the tree; only for what needs no content from the upper layer."""
@@ -73,9 +69,10 @@ def special_name(mode: int) -> str:
     return "fifo" if stat.S_ISFIFO(mode) else "device"
 
 
-def node_of_upper(found: Found, kind: Kind, marks: Marks, source: Entry | None) -> Node:
-    """The node of an entry in the upper layer. OSError when a symlink vanished."""
-    status = found.status
+def node_of_upper(found: Found, status: os.stat_result, marks: Marks, source: Entry | None) -> Node:
+    """The node of an entry in the upper layer that is of a kind a tree holds. OSError when a symlink vanished."""
+    kind = kind_of(status.st_mode)
+    assert kind is not None
     target = os.readlink(found.name, dir_fd=found.parent.fd) if kind is Kind.SYMLINK else b""
     sizes = {Kind.FILE: status.st_size, Kind.SYMLINK: len(target), Kind.DIR: 0}
     return Node(
@@ -87,6 +84,7 @@ def node_of_upper(found: Found, kind: Kind, marks: Marks, source: Entry | None) 
         target=target,
         xattrs=() if kind is Kind.SYMLINK else marks.xattrs,
         found=found,
+        status=status,
         source=source,
     )
 

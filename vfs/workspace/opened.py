@@ -86,8 +86,8 @@ class OpenedLayer:
 
     def same_content(self, node: Node, old: Entry) -> bool:
         """True when the file in the upper layer has the content of `old`, which has the same size."""
-        assert node.found is not None
-        known = self.index.find(node.found.status)
+        assert node.status is not None
+        known = self.index.find(node.status)
         return (_digest(node) if known is None else known) == old.digest
 
     def _commit(self, repo: str, id: bytes) -> StoredCommit:

@@ -102,20 +102,20 @@ class Reading:
     def _without_reading(self, change: LayerChange) -> LayerChange:
         """`change` with its content taken from the last commit, where the index knows it to be the same."""
         node, old = change.new, change.old
-        if node is None or node.found is None or not node.needs_reading or old is None:
+        if node is None or node.status is None or not node.needs_reading or old is None:
             return change
-        digest = self._opened.index.find(node.found.status)
+        digest = self._opened.index.find(node.status)
         if digest is None or digest != old.digest:
             return change
-        self.index.add(node.found.status, digest)
+        self.index.add(node.status, digest)
         return msgspec.structs.replace(change, new=msgspec.structs.replace(node, source=old))
 
     def _surely_same(self, node: Node, old: Entry) -> bool:
         """True when the index knows it; otherwise the file is read, and its entry compared."""
-        assert node.found is not None
-        same = self._opened.index.find(node.found.status) == old.digest
+        assert node.status is not None
+        same = self._opened.index.find(node.status) == old.digest
         if same:
-            self.index.add(node.found.status, old.digest)
+            self.index.add(node.status, old.digest)
         return same
 
     def _ready(self, change: LayerChange, entry: Entry | None) -> Iterator[Entry]:
@@ -125,8 +125,8 @@ class Reading:
             return
         if entry is None:
             entry = node.as_entry()
-        elif node.found is not None and node.ctime_ns < self._since_ns:
-            self.index.add(node.found.status, entry.digest)
+        elif node.status is not None and node.status.st_ctime_ns < self._since_ns:
+            self.index.add(node.status, entry.digest)
         entry = _cleaned(entry)
         # A removed directory takes along what the last commit had here, so it has to be put again.
         if change.old is None or not entry.same_as(change.old) or self._is_removed(entry.path):

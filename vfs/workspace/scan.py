@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from heapq import merge
 from pathlib import Path
@@ -104,7 +105,9 @@ class Scan:
         return View(at.node, at.told)
 
     def _root(self) -> Node:
-        return node_of_upper(self._found(b"", self._top, b"."), Kind.DIR, self._marks(b"", self._top, b"."), None)
+        status = self._top.status(b".")
+        marks = read_marks(self._top, b".", self._flavour)
+        return node_of_upper(self._found(b"", self._top, b".", status), status, marks, None)
 
     def _opened(self, path: bytes, parent: Directory, name: bytes) -> Directory:
         try:
@@ -118,7 +121,7 @@ class Scan:
             return
         try:
             directory = place.open()
-            names, gone = split_names(directory.names(), self._flavour)
+            names, gone = split_names(list(map(os.fsencode, os.listdir(directory.fd))), self._flavour)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -167,28 +170,29 @@ class Scan:
         """The entry `name` of an open upper directory; None when it is not, or no longer, there."""
         path = join(place.at, name)
         try:
-            found, marks = self._found(path, directory, name), self._marks(path, directory, name)
-            if is_whiteout(found.status, marks):
+            status, marks = directory.status(name), read_marks(directory, name, self._flavour)
+            if is_whiteout(status, marks):
                 return Seen(path, None), None
-            kind = kind_of(found.status.st_mode)
+            kind = kind_of(status.st_mode)
             if kind is None:
-                return Seen(path, None, special=found.status.st_mode), None
-            return self._entry(place, found, kind, marks)
+                return Seen(path, None, special=status.st_mode), None
+            found = self._found(path, directory, name, status)
+            if kind is Kind.DIR:
+                return self._directory(place, found, status, marks)
+            source = self._source(place, found, marks) if kind is Kind.FILE and marks.metacopy else None
+            return Seen(path, node_of_upper(found, status, marks, source)), None
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self._error(path, error) from error
 
-    def _entry(self, place: Place, found: Found, kind: Kind, marks: Marks) -> _Child:
-        if kind is not Kind.DIR:
-            source = self._source(place, found, marks) if kind is Kind.FILE and marks.metacopy else None
-            return Seen(found.at, node_of_upper(found, kind, marks, source)), None
+    def _directory(self, place: Place, found: Found, status: os.stat_result, marks: Marks) -> _Child:
         opaque = marks.opaque or has_opaque_file(found.parent, found.name, self._flavour)
         below = None if opaque else self._counterpart(place, found.name, marks)
         origin = below.path if below is not None and below.kind is Kind.DIR else None
         inner = place.child(found.name, found.parent, origin=origin)
         replaced = inner.within and not place.within
-        return Seen(found.at, node_of_upper(found, kind, marks, None), replaced=replaced), inner
+        return Seen(found.at, node_of_upper(found, status, marks, None), replaced=replaced), inner
 
     def _source(self, place: Place, found: Found, marks: Marks) -> Entry:
         source = self._counterpart(place, found.name, marks)
@@ -206,11 +210,9 @@ class Scan:
             return None
         return self.lower.find(join(place.origin, marks.redirect or name))
 
-    def _found(self, path: bytes, directory: Directory, name: bytes) -> Found:
-        return Found(path, directory, name, join(self._shown, path) if path else self._shown, directory.status(name))
-
-    def _marks(self, path: bytes, directory: Directory, name: bytes) -> Marks:
-        return read_marks(directory, name, self._flavour)
+    def _found(self, path: bytes, directory: Directory, name: bytes, status: os.stat_result) -> Found:
+        shown = join(self._shown, path) if path else self._shown
+        return Found(path, directory, name, shown, stat.S_IFMT(status.st_mode))
 
     def _name(self, path: bytes) -> str:
         return printable(join(self._shown, path) if path else self._shown)

@@ -94,7 +94,9 @@ class Worker:
         path = self.some()
         self.note("chmod", path)
         if not path.is_symlink():
-            path.chmod(self.random.choice([0o700, 0o755, 0o711]) if path.is_dir() else self.random.choice([0o600, 0o644]))
+            path.chmod(
+                self.random.choice([0o700, 0o755, 0o711]) if path.is_dir() else self.random.choice([0o600, 0o644])
+            )
 
     def touch(self) -> None:
         path = self.some()
