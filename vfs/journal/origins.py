@@ -17,6 +17,8 @@ from vfs.tree.tree import Tree
 
 # Up to so many paths are looked up one by one; for more, all differences of the commit are listed.
 _FEW = 256
+# Looking up one path costs about as much as walking over so many entries.
+_WALK = 10
 
 
 def files_below(tree: Tree, path: bytes) -> set[bytes]:
@@ -31,8 +33,7 @@ def origins(
 
     The newest first. Paths that `stored` does not have are left out.
     """
-    tree = library.tree(stored)
-    left = {path for path in paths if tree.find(path) is not None}
+    left = _present(library.tree(stored), paths)
     while left:
         parent = first_parent(library, stored)
         if parent is None:
@@ -69,6 +70,13 @@ def still_there(library: Library, origin: StoredCommit, later: StoredCommit) -> 
             if found is not None and found.same_as(change.new):
                 same.add(change.path)
     return same
+
+
+def _present(tree: Tree, paths: Collection[bytes]) -> set[bytes]:
+    if len(paths) * _WALK < tree.entries:
+        return {path for path in paths if tree.find(path) is not None}
+    wanted = set(paths)
+    return {entry.path for entry in tree.walk() if entry.path in wanted}
 
 
 def _changed(library: Library, parent: StoredCommit, stored: StoredCommit, paths: set[bytes]) -> set[bytes]:
