@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 
 from vfs.errors import AlreadyExists
 from vfs.files.translate import local_error
@@ -41,7 +40,7 @@ def write_atomic(
     LocalFull, LocalIOError; the temporary file is removed.
     """
     directory = os.path.dirname(os.fspath(path)) or "."
-    temp = os.path.join(directory, TEMP_PREFIX + secrets.token_hex(8))
+    temp = os.path.join(directory, TEMP_PREFIX + os.urandom(8).hex())
     try:
         _write_durably(temp, data, mode)
         _give_name(temp, path, exclusive)

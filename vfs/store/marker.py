@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 
 import msgspec
 
@@ -51,7 +51,7 @@ def ensure_marker(store: Store) -> Marker:
     try:
         return read_marker(store)
     except StoreMissing:
-        marker = Marker(STORE_FORMAT, secrets.token_hex(16))
+        marker = Marker(STORE_FORMAT, os.urandom(16).hex())
     try:
         store.swap(MARKER_KEY, msgspec.json.encode(marker), expected=None)
     except Conflict:

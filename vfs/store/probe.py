@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
 
 from vfs.errors import Conflict, StoreError
 from vfs.store.protocol import Store
@@ -15,7 +15,7 @@ def check_conditional_writes(store: Store) -> None:
     A service that ignores the conditions would let two hosts overwrite each other's commits. Uses one
     key, `probe-<random>`, and removes it.
     """
-    key = f"probe-{secrets.token_hex(8)}"
+    key = f"probe-{os.urandom(8).hex()}"
     try:
         old = store.swap(key, b"first", expected=None)
         new = store.swap(key, b"second", expected=old)

@@ -125,16 +125,17 @@ class Bucket:
         """Remove an object; an absent one is no error."""
         self.persist(f"{key}: cannot be removed", lambda _: self._client.delete_object(Bucket=self.name, Key=key))
 
-    def page(self, prefix: str, after: str) -> list[ObjectInfo]:
-        """Up to 1,000 objects whose key starts with `prefix`, in key order, from behind the key `after`."""
+    def page(self, prefix: str, after: str) -> tuple[list[ObjectInfo], bool]:
+        """Up to 1,000 objects whose key starts with `prefix`, from behind the key `after`; whether there are more."""
         answer = self.persist(
             f"{prefix}: cannot be listed",
             lambda _: self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, StartAfter=after),
         )
-        return [
+        page = [
             ObjectInfo(found["Key"], found["Size"], int(found["LastModified"].timestamp() * 1000) * 1_000_000)
             for found in answer.get("Contents", [])
         ]
+        return page, answer["IsTruncated"]
 
     def begin_upload(self, key: str) -> str:
         """Begin an upload in parts; its id."""

@@ -22,7 +22,7 @@ SIGNED_FOR = 3600
 _USED_FOR = 600.0
 # Packs in use at a time; a URL has about half a KiB.
 _URLS = 2048
-_PIECE = 256 * 1024
+_PIECE = 1024 * 1024
 # A whole object in place of a range, from a service that ignores Range: a pack and its margin.
 _WHOLE_MAX = 128 * 1024 * 1024
 

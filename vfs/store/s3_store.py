@@ -87,10 +87,13 @@ class S3Store:
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """See `Store.list`. Up to 1,000 objects are one request; mtimes are whole seconds on most services."""
         whole = self._prefix + check_prefix(prefix)
-        after = ""
-        while page := self._bucket.page(whole, after):
-            after = page[-1].key
+        after, more = "", True
+        while more:
+            page, more = self._bucket.page(whole, after)
+            # A page without objects has no place to go on from.
+            more = more and bool(page)
             for found in page:
+                after = found.key
                 key = found.key[len(self._prefix) :]
                 if found.size and is_key(key):
                     yield ObjectInfo(key, found.size, found.mtime_ns)
