@@ -11,6 +11,7 @@ from vfs.content.limits import place
 from vfs.content.pack import HEADER, pack_key, read_index
 from vfs.content.pack_index import CHUNK, IndexEntry
 from vfs.content.page import location_guard, unpack_page
+from vfs.content.ranges import join_ranges
 from vfs.errors import Corrupt
 from vfs.model.ids import digest_of
 from vfs.store.protocol import Store
@@ -25,13 +26,17 @@ def check_pack(store: Store, pack: bytes) -> Iterator[Corrupt]:
     entries = read_index(store, key)
     if store.get(key, length=len(HEADER)) != HEADER:
         yield Corrupt(f"pack {pack.hex()}: does not begin like a pack")
-    for entry in entries:
-        error = _check(entry, store.get(key, start=entry.ref.offset, length=entry.ref.stored))
-        if error is not None:
-            yield error
+    by_ref = {entry.ref: entry for entry in entries}
+    for span in join_ranges(by_ref):
+        data = memoryview(store.get(key, start=span.start, length=span.length))
+        for ref in span.refs:
+            at = ref.offset - span.start
+            error = _check(by_ref[ref], data[at : at + ref.stored])
+            if error is not None:
+                yield error
 
 
-def _check(entry: IndexEntry, stored: bytes) -> Corrupt | None:
+def _check(entry: IndexEntry, stored: memoryview) -> Corrupt | None:
     ref = entry.ref
     if len(stored) != ref.stored or xxh3_64_intdigest(stored) != entry.check:
         return Corrupt(f"{place(ref)}: stored bytes are damaged")

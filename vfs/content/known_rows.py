@@ -63,7 +63,7 @@ def row_ref(key: bytes, row: object) -> BlobRef | None:
 
 
 def insert_packs(db: sqlite3.Connection, packs: Mapping[bytes, Sequence[IndexEntry]]) -> None:
-    """One transaction: the blobs of each pack, and the note that it was read. In order of key: several times as fast."""
+    """One transaction: the blobs of each pack, and the note that it was read. Sorted by key: several times as fast."""
     rows = sorted(map(blob_row, chain.from_iterable(packs.values())))
     with db:
         db.execute("BEGIN IMMEDIATE")

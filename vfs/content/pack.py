@@ -15,7 +15,7 @@ chunks, verification and repair.
 
 from __future__ import annotations
 
-import secrets
+import os
 import struct
 from collections.abc import Sequence
 
@@ -66,7 +66,7 @@ class PackWriter:
 
     def __init__(self, buffers: Buffers, *, first: int) -> None:
         """A pack with room for a blob of `first` stored bytes at least."""
-        self.pack = secrets.token_bytes(PACK_ID_SIZE)
+        self.pack = os.urandom(PACK_ID_SIZE)
         self.entries: list[IndexEntry] = []
         self._buffers = buffers
         self._buffer = buffers.take(len(HEADER) + first + _tail_size(1))

@@ -26,6 +26,7 @@ from vfs.content.limits import check_ref
 from vfs.errors import Corrupt
 from vfs.model.entry import BlobRef
 from vfs.model.ids import DIGEST_SIZE
+from vfs.model.wire import decode
 
 CHUNK = 1
 PAGE = 2
@@ -52,6 +53,9 @@ class _Columns(msgspec.Struct, frozen=True, array_like=True):
     checks: bytes
 
 
+_decoder = msgspec.msgpack.Decoder(_Columns)
+
+
 def encode_index(entries: Sequence[IndexEntry]) -> bytes:
     """The index of a pack that holds `entries`."""
     n = len(entries)
@@ -74,10 +78,7 @@ def decode_index(pack: bytes, index: bytes, *, first: int, end: int) -> Sequence
     What is built is bounded by the bytes of the index: no count is believed.
     """
     what = f"pack {pack.hex()}"
-    try:
-        columns = msgspec.msgpack.decode(index, type=_Columns)
-    except msgspec.MsgspecError as error:
-        raise Corrupt(f"{what}: its index cannot be decoded: {error}") from error
+    columns = decode(_decoder, index, what=f"{what}: its index")
     n = len(columns.kinds)
     sizes = [len(getattr(columns, name)) for name in _Columns.__struct_fields__]
     if sizes != [32 * n, n, 8 * n, 4 * n, 4 * n, 8 * n, 8 * n]:

@@ -23,6 +23,7 @@ from vfs.content.page import Page
 from vfs.errors import Corrupt
 from vfs.model.entry import BlobRef, ChunkList
 from vfs.model.ids import DIGEST_SIZE, PACK_ID_SIZE
+from vfs.model.wire import decode
 
 # A list up to this long lies in the entry itself.
 LIST_MAX = 256
@@ -47,6 +48,10 @@ class _Location(msgspec.Struct, frozen=True, array_like=True):
     offsets: bytes
     stored: bytes
     raw: bytes
+
+
+_logical = msgspec.msgpack.Decoder(_Logical)
+_location = msgspec.msgpack.Decoder(_Location)
 
 
 class ListWriter:
@@ -116,11 +121,9 @@ def encode_list(refs: list[BlobRef], spans: list[int], *, level: int) -> tuple[b
 
 def decode_list(page: Page, ref: BlobRef, *, level: int) -> ChunkList:
     """The list of level `level` in the page at `ref`; Corrupt naming its place when it is none."""
-    try:
-        logical = msgspec.msgpack.decode(page.logical, type=_Logical)
-        location = msgspec.msgpack.decode(page.location, type=_Location)
-    except msgspec.MsgspecError as error:
-        raise Corrupt(f"{place(ref)}: chunk list cannot be decoded: {error}") from error
+    what = f"{place(ref)}: chunk list"
+    logical = decode(_logical, page.logical, what=what)
+    location = decode(_location, page.location, what=what)
     if logical.level != level:
         raise Corrupt(f"{place(ref)}: chunk list of level {logical.level}, {level} expected")
     n = len(logical.lengths) // 8
