@@ -160,9 +160,8 @@ class ObjectMissing(StoreError):
 
 
 class StoreMissing(StoreError):
-    """There is no vfs store at that URL."""
+    """There is no vfs store at that URL. To a program that reads a mount this is EIO: its file is not absent."""
 
-    errno = E.ENOENT
     wire = "store_missing"
 
 
