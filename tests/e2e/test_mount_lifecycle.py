@@ -496,3 +496,36 @@ def test_an_ordinary_user_mounts_for_himself_alone(isolated: Path) -> None:
         os.chmod("/dev/fuse", before)
         subprocess.run(["umount", "-l", home / "mnt"], capture_output=True, timeout=20, check=False)
         shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def store_that_stops(vfs: Vfs, data: Path, isolated: Path) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """The store of `data`, itself shown by a mount, and how to make it hang: by stopping that mount's daemon."""
+    point = isolated / "stores"
+    point.mkdir()
+    outer = {"VFS_STORE": f"file://{isolated}/outer"}
+    for words in (["init"], ["repo", "create", "stores"], ["put", "stores", f"{isolated}/store/"]):
+        vfs(*words, env=outer)
+    vfs("mount", "stores", point, env=outer)
+    pid = daemon_of(vfs, point)
+    yield point, lambda: os.kill(pid, signal.SIGSTOP)
+    os.kill(pid, signal.SIGCONT)
+    vfs("umount", point)
+
+
+def test_a_store_that_hangs_is_an_error_in_time_and_delays_no_end(
+    vfs: Vfs, data: Path, mountpoint: Path, store_that_stops: tuple[Path, Callable[[], None]]
+) -> None:
+    store, stop_it = store_that_stops
+    vfs("mount", "data", mountpoint, env={"VFS_STORE": f"file://{store}", "VFS_TIMEOUT": "1"})
+    pid = daemon_of(vfs, mountpoint)
+    stop_it()
+    start = time.monotonic()
+    with pytest.raises(OSError) as caught:
+        (mountpoint / "big").read_bytes()
+    assert caught.value.errno == errno.EIO and 2 < time.monotonic() - start < 20
+    assert (mountpoint / "dir" / "small").read_text() == "small\n"
+    assert "read: not answered within 3 s" in vfs("status", mountpoint).stdout.decode()
+    vfs("umount", mountpoint)
+    assert not running(pid)
+    assert time.monotonic() - start < 30
