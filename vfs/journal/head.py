@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 
 import msgspec
@@ -19,6 +20,9 @@ from vfs.model.ids import Digest
 
 # 20 digits, a space, 64 hex digits, a newline: one write, well inside a disk sector.
 _LINE = 86
+# The lock is held for microseconds. A holder that was stopped must not stop the others: a head that lags is allowed.
+_ADVANCE_SECONDS = 1.0
+_PAUSE = 0.002
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -48,8 +52,8 @@ class HeadFile:
         return _parse(line, self.path) if line else None
 
     def advance(self, head: Head) -> None:
-        """Write `head` unless the file already names a later record."""
-        with self.locked():
+        """Write `head` unless the file already names a later record, or cannot be written now: it may lag."""
+        with contextlib.suppress(JournalError), self.locked(seconds=_ADVANCE_SECONDS):
             try:
                 known = self.read()
             except JournalError:
@@ -66,13 +70,26 @@ class HeadFile:
             raise JournalError(f"{self.path}: cannot be written: {error.strerror}") from error
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the exclusive lock of the journal's head."""
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+    def locked(self, *, seconds: float) -> Iterator[None]:
+        """Hold the exclusive lock of the journal's head; JournalError when it cannot be had within `seconds`."""
+        end = time.monotonic() + seconds
+        while not self._try_lock():
+            if time.monotonic() >= end:
+                raise JournalError(f"{self.path}: held by another process for over {seconds:.0f} s")
+            time.sleep(_PAUSE)
         try:
             yield
         finally:
             fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def _try_lock(self) -> bool:
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise JournalError(f"{self.path}: cannot be locked: {error.strerror}") from error
+        return True
 
     def close(self) -> None:
         """Release the file."""

@@ -13,7 +13,7 @@ from vfs.errors import Corrupt
 from vfs.files.private import private_dir
 from vfs.journal import derived
 from vfs.journal.chain import ORIGIN, Record, chain_hash
-from vfs.journal.database import NAME, connect, translated
+from vfs.journal.database import BUSY_SECONDS, NAME, connect, translated
 from vfs.journal.events import Event, decode_event, encode_event, kind_of
 from vfs.journal.head import Head, HeadFile
 from vfs.model.ids import Digest
@@ -47,7 +47,7 @@ class Journal:
         path = os.path.join(directory, NAME)
         head = HeadFile(path + ".head")
         try:
-            with head.locked():
+            with head.locked(seconds=BUSY_SECONDS):
                 conn = connect(path)
         except BaseException:
             head.close()

@@ -31,17 +31,21 @@ def run_record(
     outputs: Sequence[Output] = (),
     exit_code: int = 0,
     ended_ns: int | None = None,
+    earlier: Sequence[str] = (),
 ) -> RunRecord:
     """What the journal knows of `session`, in canonical order: the same facts give the same bytes.
 
     Processes come parents first, by start time; reads by process, input and path. `kind` and `command` default
-    to those of the session, `ended_ns` to now. Flush the observer first: what it still holds is not in the
+    to those of the session, `ended_ns` to now. `earlier`: sessions whose processes and reads count as well; one of
+    them that was cut off is a gap. Flush the observer first: what it still holds is not in the
     record. Errors: NotFound for an unknown session, JournalError, Corrupt for an altered record.
     """
-    start, started_ns = session_start(journal, session)
-    processes, numbers = _numbered(_processes(journal, session))
-    inputs = _Inputs(start.inputs, _sources(journal, session))
-    level, gaps = _observation(journal, session)
+    sessions = [*(one for one in earlier if one != session), session]
+    start, _ = session_start(journal, session)
+    _, started_ns = session_start(journal, sessions[0])
+    processes, numbers = _numbered([found for one in sessions for found in _processes(journal, one)])
+    inputs = _Inputs(start.inputs, {source for one in sessions for source in _sources(journal, one)})
+    level, gaps = _observation(journal, sessions)
     return RunRecord(
         kind=start.kind if kind is None else kind,
         command=start.command if command is None else tuple(command),
@@ -57,7 +61,7 @@ def run_record(
         environment=start.environment,
         inputs=tuple(inputs.all),
         processes=processes,
-        reads=tuple(_reads(journal, session, numbers, inputs)),
+        reads=tuple(_reads(journal, sessions, numbers, inputs)),
         outputs=sorted_outputs(outputs),
     )
 
@@ -69,9 +73,16 @@ def mount_record(
     outputs: Sequence[Output] = (),
     command: Sequence[bytes] | None = None,
     ended_ns: int | None = None,
+    earlier: Sequence[str] = (),
 ) -> RunRecord:
-    """The record of a commit made from a writable mount: all that touched the mount since it was mounted."""
-    return run_record(journal, session, kind="mount", command=command, outputs=outputs, ended_ns=ended_ns)
+    """The record of a commit made from a writable mount: all that touched the mount since it was mounted.
+
+    A layer outlives unmount and crash: with the sessions of its earlier mounts in `earlier` (`sessions_at` finds
+    them) the record covers all that was read while it was written to.
+    """
+    return run_record(
+        journal, session, kind="mount", command=command, outputs=outputs, ended_ns=ended_ns, earlier=earlier
+    )
 
 
 def put_record(
@@ -161,10 +172,10 @@ def _sources(journal: Journal, session: str) -> set[Source]:
     return {source for batch in _batches(journal, session) for source in batch.sources}
 
 
-def _reads(journal: Journal, session: str, numbers: dict[int, int], inputs: _Inputs) -> Iterator[Read]:
+def _reads(journal: Journal, sessions: Sequence[str], numbers: dict[int, int], inputs: _Inputs) -> Iterator[Read]:
     """The reads in order, each once. Grouped first, since a million of them are sorted with less memory so."""
     groups: dict[tuple[int, int], list[Read]] = {}
-    for batch in _batches(journal, session):
+    for batch in (batch for session in sessions for batch in _batches(journal, session)):
         places = [inputs.place(source) for source in batch.sources]
         for key, source, path, digest in batch.reads:
             read = Read(numbers.get(key, 0), places[source], path, digest)
@@ -180,6 +191,12 @@ def _events(journal: Journal, table: str, session: str) -> Iterator[tuple[int, E
             yield seq, journal.event(seq)
 
 
-def _observation(journal: Journal, session: str) -> tuple[str, int]:
-    level, gaps = journal.select("SELECT level, gaps FROM sessions WHERE session = ?", (session,))[0]
-    return str(level), int(str(gaps))
+def _observation(journal: Journal, sessions: Sequence[str]) -> tuple[str, int]:
+    """The lowest level of all sessions, and their gaps; what a session that was cut off had not written is one more."""
+    levels, lost = set(), 0
+    for session in sessions:
+        query = "SELECT level, gaps, ended FROM sessions WHERE session = ?"
+        level, gaps, ended = journal.select(query, (session,))[0]
+        levels.add(str(level))
+        lost += int(str(gaps)) + (ended is None and session != sessions[-1])
+    return ("open" if levels == {"open"} else "none"), lost

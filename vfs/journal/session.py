@@ -83,6 +83,19 @@ def session_start(journal: Journal, session: str) -> tuple[SessionStart, int]:
     return event, record.time_ns
 
 
+def sessions_at(journal: Journal, mountpoint: str | bytes | os.PathLike[str], *, since_ns: int = 0) -> list[str]:
+    """The mounts of `mountpoint` that began at `since_ns` or later, oldest first, by their sessions."""
+    wanted = os.fsencode(mountpoint)
+    found = []
+    for (seq,) in journal.select("SELECT started FROM sessions WHERE kind = 'mount' ORDER BY started"):
+        event = journal.event(int(str(seq)))
+        if isinstance(event, SessionStart) and event.mountpoint == wanted:
+            _, began_ns = session_start(journal, event.session)
+            if began_ns >= since_ns:
+                found.append(event.session)
+    return found
+
+
 def user_name() -> str:
     """The name of the user of this process, its number when it has none."""
     try:

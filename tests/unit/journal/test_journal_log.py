@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import stat
@@ -250,3 +251,23 @@ def test_the_head_file_never_goes_back(tmp_path: Path) -> None:
 
 def test_busy_seconds_are_those_of_the_message() -> None:
     assert database.BUSY_SECONDS >= 5
+
+
+def test_a_stopped_process_that_holds_the_head_stops_nobody(journal: Journal) -> None:
+    holder = os.open(journal.path + ".head", os.O_RDWR)
+    fcntl.flock(holder, fcntl.LOCK_EX)
+    try:
+        start = time.monotonic()
+        assert journal.append(_gaps(1)) == 1
+        assert time.monotonic() - start < 8
+        assert journal.noted_head() is None
+        assert verify(journal).sound
+    finally:
+        os.close(holder)
+    journal.append(_gaps(1))
+    assert journal.noted_head() == journal.tail()
+
+
+def test_every_migration_is_counted(journal: Journal) -> None:
+    assert journal.select("SELECT count(*) FROM _sqlite_migrations") == [(SCHEMA,)]
+    assert journal.select("PRAGMA user_version") == [(SCHEMA,)]

@@ -96,9 +96,9 @@ def test_a_process_is_described_while_it_lives(
 
 
 THREADS = """
-import sys, threading
+import os, sys, threading
 def work():
-    print(threading.get_native_id(), flush=True)
+    os.write(1, b"%d\\n" % threading.get_native_id())
     sys.stdin.readline()
 threads = [threading.Thread(target=work) for _ in range(3)]
 for thread in threads: thread.start()

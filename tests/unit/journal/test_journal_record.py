@@ -28,7 +28,7 @@ from vfs.journal.events import (
 from vfs.journal.log import Journal
 from vfs.journal.observe import Observer
 from vfs.journal.record import mount_record, put_record, run_record
-from vfs.journal.session import begin_session, end_session
+from vfs.journal.session import begin_session, end_session, sessions_at
 from vfs.model.commit import InputCommit
 from vfs.model.record import Output, Process, Read, RunRecord, decode_record, encode_record
 
@@ -303,3 +303,34 @@ def test_any_bytes_are_an_event_or_corrupt(kind: str, body: bytes) -> None:
 def test_text_that_is_not_utf8_is_corrupt() -> None:
     with pytest.raises(Corrupt, match="record 7: cannot be decoded"):
         decode_event("gap", b"\x93\xa1\xff\x00\xa0", "record 7")
+
+
+def test_a_record_covers_the_earlier_mounts_of_a_layer(journal: Journal) -> None:
+    def mounted(mountpoint: str, path: bytes, *, ended: bool) -> str:
+        session = begin_session(journal, kind="mount", mountpoint=mountpoint, inputs=[InputCommit("r", "images", A)])
+        key = int(session, 16) >> 2
+        journal.append(
+            [
+                Watching(session=session, pid=1, level="open"),
+                ProcessSeen(session=session, process=a_process(key)),
+                ReadsSeen(session=session, sources=(("images", A),), reads=((key, 0, path, D),)),
+            ]
+        )
+        if ended:
+            end_session(journal, session)
+        return session
+
+    first = mounted("/mnt/a", b"1", ended=True)
+    mounted("/mnt/b", b"2", ended=True)
+    cut_off = mounted("/mnt/a", b"3", ended=False)
+    now = mounted("/mnt/a", b"4", ended=False)
+    assert sessions_at(journal, "/mnt/a") == [first, cut_off, now]
+    began = journal.record(int(str(journal.select("SELECT started FROM sessions WHERE session = ?", (cut_off,))[0][0])))
+    assert sessions_at(journal, b"/mnt/a", since_ns=began.time_ns) == [cut_off, now]
+    record = mount_record(journal, now, earlier=sessions_at(journal, "/mnt/a"))
+    assert sorted(read.path for read in record.reads) == [b"1", b"3", b"4"]
+    assert len(record.processes) == 3
+    # The mount that was cut off may have seen reads that it could not write down.
+    assert (record.level, record.gaps) == ("open", 1)
+    assert [read.path for read in mount_record(journal, now).reads] == [b"4"]
+    assert mount_record(journal, now).gaps == 0
