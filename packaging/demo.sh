@@ -1,7 +1,8 @@
 #!/bin/bash
 # The demo: the whole job on real files, in a scratch directory that is gone afterwards. Needs packaging/setup.sh.
 # shellcheck disable=SC2016,SC2034 # checks are shell text, evaluated when they are made; so are the names in them
-set -euo pipefail
+# Not pipefail: a reader that has seen enough ends the writer, as at any prompt.
+set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
 picture=$here/.demo/lineage.svg
