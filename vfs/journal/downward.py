@@ -10,16 +10,13 @@ from vfs.errors import Corrupt, NotFound, ObjectMissing
 from vfs.journal.builder import Builder
 from vfs.journal.consumers import Consumer, Consumers
 from vfs.journal.graph import commit_key
-from vfs.journal.origins import changes, first_parent, origins
+from vfs.journal.origins import origins
 from vfs.journal.sealed import Reading, Sealed, sealed_record
+from vfs.journal.usage import Usage
 from vfs.model.commit import StoredCommit
-from vfs.model.entry import Kind
 from vfs.model.ids import Digest
 from vfs.repo.commits import read_commit
 from vfs.repo.library import Library
-
-# Files looked at one by one to tell whether a commit still holds something of an earlier one.
-_TRIED = 10_000
 
 
 class _Source(msgspec.Struct, frozen=True):
@@ -31,9 +28,8 @@ class _Source(msgspec.Struct, frozen=True):
 
 
 class _Use(msgspec.Struct, frozen=True):
-    """A run that used the source: the commit it was given, the files it read of the source (none: not observed)."""
+    """An input of a run that used the source, and the files of the source that it read (none: not observed)."""
 
-    given: StoredCommit
     place: int
     reading: Reading
 
@@ -42,13 +38,14 @@ class Downward:
     """One walk. Each commit that is found is looked behind once."""
 
     def __init__(self, library: Library, *, depth: int | None) -> None:
-        """`depth`: runs to follow, None for all. Reads every commit object of the store."""
+        """`depth`: runs to follow, None for all. Lists all commits of the store."""
         self.builder = Builder()
         self._library = library
         self._depth = depth
-        self._consumers = Consumers(library)
+        consumers = Consumers(library)
+        self._usage = Usage(library, consumers, note=self.builder.note)
         self._queue: deque[_Source] = deque()
-        for note in self._consumers.notes:
+        for note in consumers.notes:
             self.builder.note(note)
 
     def walk(self, stored: StoredCommit, paths: frozenset[bytes] | None) -> None:
@@ -57,7 +54,10 @@ class Downward:
         self._queue.append(_Source(stored, self._versions(stored, paths), 0))
         while self._queue:
             source = self._queue.popleft()
-            for consumer in self._consumers.of_repo(source.stored.commit.repo):
+            repo = source.stored.commit.repo
+            whole = source.versions is None
+            candidates = self._usage.of_commit(source.stored) if whole else self._usage.of_repo(repo)
+            for consumer in candidates:
                 self._consider(source, consumer)
 
     def _versions(self, stored: StoredCommit, paths: frozenset[bytes] | None) -> dict[bytes, Digest] | None:
@@ -68,28 +68,21 @@ class Downward:
     def _consider(self, source: _Source, consumer: Consumer) -> None:
         try:
             made = read_commit(self._library, consumer.repo, consumer.commit)
-            if made.id != source.stored.id:
-                self._look_at(source, consumer, made)
+            given = read_commit(self._library, source.stored.commit.repo, consumer.input)
+            sealed = sealed_record(self._library, made)
+            uses = self._uses(source, given, sealed) if sealed is not None else []
+            if uses or (sealed is None and self._may_hold(source, given)):
+                self._add(source, given, made, sealed, uses)
         except (NotFound, ObjectMissing, Corrupt) as error:
             self.builder.note(str(error))
-
-    def _look_at(self, source: _Source, consumer: Consumer, made: StoredCommit) -> None:
-        sealed = sealed_record(self._library, made)
-        given = read_commit(self._library, source.stored.commit.repo, consumer.input)
-        if sealed is None:
-            if self._holds(given, source):
-                self._add(source, given, made, None, [])
-            return
-        if uses := self._uses(source, given, sealed):
-            self._add(source, given, made, sealed, uses)
 
     def _uses(self, source: _Source, given: StoredCommit, sealed: Sealed) -> list[_Use]:
         found = []
         for place, reading in enumerate(sealed.readings):
             if (reading.input.repo, reading.input.commit) == (given.commit.repo, given.id):
                 files = self._files_of(source, given, reading)
-                if files or self._may_use(source, given, sealed):
-                    found.append(_Use(given, place, Reading(reading.input, files)))
+                if files or self._counts_unread(source, given, sealed):
+                    found.append(_Use(place, Reading(reading.input, files)))
         return found
 
     def _files_of(self, source: _Source, given: StoredCommit, reading: Reading) -> tuple[tuple[bytes, Digest], ...]:
@@ -105,43 +98,23 @@ class Downward:
     def _version(self, source: _Source, path: bytes) -> Digest:
         return source.stored.id if source.versions is None else source.versions[path]
 
-    def _may_use(self, source: _Source, given: StoredCommit, sealed: Sealed) -> bool:
+    def _counts_unread(self, source: _Source, given: StoredCommit, sealed: Sealed) -> bool:
         """True for a run of which no read of the source is known, and that is to be shown all the same.
 
         Where reads were not all seen, it may have read the source. Where they were, it was merely given it:
         worth knowing of the commit that was asked about, and no way by which data went any further.
         """
         if not sealed.observed:
-            return self._holds(given, source)
+            return self._may_hold(source, given)
         return source.runs == 0 and source.versions is None and given.id == source.stored.id
 
-    def _holds(self, given: StoredCommit, source: _Source) -> bool:
+    def _may_hold(self, source: _Source, given: StoredCommit) -> bool:
         """True when files of the source are in `given`, unchanged."""
-        if given.id == source.stored.id:
+        if source.versions is None or given.id == source.stored.id:
+            # Of whole commits, only those that hold something of the source are candidates.
             return True
-        if source.versions is None and not self._comes_after(given, source.stored):
-            return False
-        paths = list(source.versions) if source.versions is not None else self._made_by(source.stored)
-        return any(
-            self._version(source, path) == origin.id
-            for origin, part in origins(self._library, given, paths[:_TRIED])
-            for path in part
-        )
-
-    def _made_by(self, stored: StoredCommit) -> list[bytes]:
-        found = []
-        for change in changes(self._library, stored):
-            if change.new is not None and change.new.kind is not Kind.DIR:
-                found.append(change.path)
-                if len(found) >= _TRIED:
-                    break
-        return found
-
-    def _comes_after(self, later: StoredCommit, earlier: StoredCommit) -> bool:
-        older = first_parent(self._library, later)
-        while older is not None and older.id != earlier.id:
-            older = first_parent(self._library, older)
-        return older is not None
+        found = origins(self._library, given, list(source.versions))
+        return any(source.versions[path] == origin.id for origin, part in found for path in part)
 
     def _add(
         self, source: _Source, given: StoredCommit, made: StoredCommit, sealed: Sealed | None, uses: list[_Use]

@@ -60,16 +60,14 @@ def changes(library: Library, stored: StoredCommit) -> Iterator[Difference]:
     return (Difference(entry.path, None, entry) for entry in tree.walk())
 
 
-def still_there(library: Library, origin: StoredCommit, later: StoredCommit) -> set[bytes]:
+def still_there(library: Library, origin: StoredCommit, later: StoredCommit) -> Iterator[bytes]:
     """The files that `origin` made or changed and that are the same in `later`."""
     tree = library.tree(later)
-    same: set[bytes] = set()
     for change in changes(library, origin):
         if change.new is not None and change.new.kind is not Kind.DIR:
             found = tree.find(change.path)
             if found is not None and found.same_as(change.new):
-                same.add(change.path)
-    return same
+                yield change.path
 
 
 def _present(tree: Tree, paths: Collection[bytes]) -> set[bytes]:

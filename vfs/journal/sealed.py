@@ -46,6 +46,14 @@ def sealed_record(library: Library, stored: StoredCommit) -> Sealed | None:
     return Sealed(record, _readings(record, what))
 
 
+def inherits(library: Library, stored: StoredCommit) -> bool:
+    """True when files of earlier commits may be in the tree: not in the first of a repo, nor in what a run made."""
+    if not stored.commit.parents:
+        return False
+    sealed = sealed_record(library, stored) if stored.commit.inputs else None
+    return sealed is None or sealed.record.kind != "run"
+
+
 def check_input(item: InputCommit, what: str) -> InputCommit:
     """`item` if it may name a commit, else Corrupt naming `what`."""
     try:

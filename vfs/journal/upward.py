@@ -11,7 +11,7 @@ from vfs.errors import Corrupt, NotFound, ObjectMissing
 from vfs.journal.builder import Builder
 from vfs.journal.graph import commit_key, run_key
 from vfs.journal.origins import first_parent, origins, still_there
-from vfs.journal.sealed import Reading, Sealed, check_input, sealed_record
+from vfs.journal.sealed import Reading, Sealed, check_input, inherits, sealed_record
 from vfs.model.commit import StoredCommit
 from vfs.model.ids import Digest, short
 from vfs.repo.commits import read_commit
@@ -83,19 +83,11 @@ class Upward:
 
     def _carried(self, stored: StoredCommit) -> Iterator[tuple[StoredCommit, set[bytes]]]:
         """Earlier commits of the repo that were made from something, and their files that are still there."""
-        if self._replaces_all(stored):
-            return
-        older = first_parent(self._library, stored)
+        older = first_parent(self._library, stored) if inherits(self._library, stored) else None
         while older is not None:
-            if older.commit.inputs and (paths := still_there(self._library, older, stored)):
+            if older.commit.inputs and (paths := set(still_there(self._library, older, stored))):
                 yield older, paths
-            older = first_parent(self._library, older)
-
-    def _replaces_all(self, stored: StoredCommit) -> bool:
-        if not stored.commit.parents:
-            return True
-        sealed = sealed_record(self._library, stored) if stored.commit.inputs else None
-        return sealed is not None and sealed.record.kind == "run"
+            older = first_parent(self._library, older) if inherits(self._library, older) else None
 
     def _behind(self, made: StoredCommit, node: str, runs: int) -> None:
         """Add the run that made a commit, and ask for its inputs."""

@@ -397,13 +397,13 @@ def test_a_diamond_is_drawn_once(world: World) -> None:
 
 def test_a_chain_of_many_runs_is_followed_to_its_end(world: World) -> None:
     made = first = world.commit("chain", {b"f": b"0"}, record=PUT)
-    for number in range(1, 150):
+    for number in range(1, 60):
         record = a_record(given(made), world.read(made, b"f"))
         made = world.commit("chain", {b"f": b"%d" % number}, replace=True, record=record)
     above = up(world.library, world.resolved(made))
     below = down(world.library, world.resolved(first))
     for graph in (above, below):
-        assert len([node for node in graph.nodes if isinstance(node, CommitNode)]) == 150
+        assert len([node for node in graph.nodes if isinstance(node, CommitNode)]) == 60
     assert isinstance(above.edges[0], Edge)
 
 
