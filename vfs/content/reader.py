@@ -48,7 +48,7 @@ class FileReader:
 
     def __init__(self, blobs: Blobs, *, lists: int = LISTS) -> None:
         self._blobs = blobs
-        self._lists: ByteLRU[BlobRef, _Spans] = ByteLRU(lists)
+        self._lists: ByteLRU[BlobRef | int, _Spans] = ByteLRU(lists)
 
     def read(self, entry: Entry, offset: int, length: int) -> bytes:
         """`length` bytes from `offset` of a file; short only at its end."""
@@ -95,7 +95,12 @@ class FileReader:
         return entry.content
 
     def _top(self, entry: Entry, content: ChunkList) -> _Spans:
-        spans = _with_ends(content, printable(entry.path))
+        # By identity: what is cached holds the list, so no other object has its id.
+        spans = self._lists.get(id(content)) if len(content.refs) > 1 else None
+        if spans is None:
+            spans = _with_ends(content, printable(entry.path))
+            if len(content.refs) > 1:
+                self._lists.put(id(content), spans, len(spans.ends) * _REF_SIZE)
         if spans.ends[-1:] != (entry.size,) or not 0 <= content.level <= LEVEL_MAX:
             raise Corrupt(f"{printable(entry.path)}: its chunks do not add up to its {entry.size} bytes")
         return spans

@@ -13,12 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vfs.concurrency.pool import ordered_map
+from vfs.content.check import check_pack
 from vfs.content.limits import CHUNK_MIN
-from vfs.content.pack import read_index
+from vfs.content.pack import pack_of_key, read_index
 from vfs.content.streams import Data, Hole, Segment
 from vfs.errors import LocalIOError, Refused, StoreFull
 from vfs.model.entry import INLINE_MAX, BlobRef, ChunkList
 from vfs.model.ids import digest_of
+from vfs.store.local import LocalStore
 
 shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=20)
 
@@ -228,6 +230,36 @@ def test_several_threads_may_put_at_once(world: World) -> None:
     for data, (_, content) in zip(files, contents, strict=True):
         assert reader.read(entry(content, 3000), 0, 3000) == data
     assert writer.stats.chunks_new == 40
+
+
+def test_a_killed_writer_leaves_whole_packs_that_the_next_one_uses(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    root.mkdir()
+    script = (
+        "import random, sys\n"
+        "from vfs.content.known import KnownChunks\n"
+        "from vfs.content.writer import ContentWriter\n"
+        "from vfs.store.local import LocalStore\n"
+        "store = LocalStore(sys.argv[1]); writer = ContentWriter(store, KnownChunks(sys.argv[2], store))\n"
+        "for n in range(100000):\n"
+        "    writer.put_chunk(random.Random(n).randbytes(1000))\n"
+        "    if n % 50 == 49: writer.flush(); print(n + 1, flush=True)\n"
+    )
+    words = [sys.executable, "-c", script, str(root), str(tmp_path / "known.db")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        durable = [int(process.stdout.readline()) for _ in range(5)][-1]
+        process.kill()
+        process.wait(60)
+    world = World(tmp_path, LocalStore(root))
+    packs = [pack_of_key(key) or b"" for key in world.packs()]
+    assert len(packs) >= 5
+    assert [error for pack in packs for error in check_pack(world.store, pack)] == []
+    writer = world.writer()
+    for n in range(durable):
+        writer.put_chunk(noise(n, 1000))
+    writer.flush()
+    assert writer.stats.chunks_new == 0
 
 
 def test_a_long_stream_is_written_in_bounded_memory(tmp_path: Path) -> None:
