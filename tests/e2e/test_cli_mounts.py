@@ -133,10 +133,11 @@ def test_discard_wants_an_unmounted_layer(vfs: Vfs, repo: str, mountpoint: Path)
     refused(vfs("status", mountpoint, ok=False), 1, "no writable layer")
 
 
-def test_changes_of_another_writer_to_the_same_file_are_a_conflict(vfs: Vfs, repo: str, mountpoint: Path) -> None:
+def test_changes_of_another_writer_are_a_conflict(vfs: Vfs, repo: str, mountpoint: Path, isolated: Path) -> None:
     vfs("mount", "--rw", repo, mountpoint)
     (mountpoint / "file").write_text("mine\n")
-    vfs("put", repo, "-", "--prefix", "file", input=b"theirs\n")
+    (isolated / "file").write_text("theirs\n")
+    vfs("put", repo, isolated / "file")
     refused(vfs("commit", mountpoint, "-m", "mine", ok=False), 4, "file")
     assert vfs("cat", f"{repo}:file").stdout == b"theirs\n"
     assert (mountpoint / "file").read_text() == "mine\n"

@@ -28,12 +28,21 @@ _GLOBAL_OPTIONS = ("--store", "--state-dir", "--cache-dir", "--debug", "--versio
 
 def run(words: Sequence[str]) -> int:
     """Run one call of `vfs` with `words` (without the program's name); its exit code."""
+    _open_streams()
     call = Call()
     if COMPLETE_VARIABLE in os.environ:
         from vfs.cli.completion import answer
 
         return answer(os.environ[COMPLETE_VARIABLE], call)
     return _finish(call, guard(call, lambda: _invoke(call, decoded(words))))
+
+
+def _open_streams() -> None:
+    """Give each standard stream that the caller closed a descriptor, or the first file opened would get its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8"))
 
 
 def decoded(words: Sequence[str]) -> list[str]:

@@ -36,9 +36,26 @@ class _RevisionType(_Suggesting):
         return parse_revision(value) if isinstance(value, str) else value
 
 
+class _PathType(_Suggesting):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word, which must not be empty: an empty path would mean the directory we are in."""
+        if not value:
+            self.fail("an empty path", param, ctx)
+        return str(value)
+
+
+class _LocalPathType(click.Path):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word, which must not be empty."""
+        if not value:
+            self.fail("an empty path", param, ctx)
+        return str(value)
+
+
 REVISION = _RevisionType("revision", suggest.revisions)
 BRANCH = _RevisionType("repo@branch", suggest.revisions)
 REPO = _Suggesting("repo", suggest.repos)
-MOUNTPOINT = _Suggesting("dir", suggest.mountpoints)
-REVISION_OR_MOUNT = _Suggesting("revision or dir", suggest.revisions_or_mounts)
+MOUNTPOINT = _PathType("dir", suggest.mountpoints)
+REVISION_OR_MOUNT = _PathType("revision or dir", suggest.revisions_or_mounts)
+LOCAL_PATH = _LocalPathType()
 INPUT = _Suggesting("input", suggest.inputs)

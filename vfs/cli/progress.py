@@ -15,21 +15,36 @@ if TYPE_CHECKING:
 
 
 class _Bar:
-    """Draws what a `Progress` is told. Fed from one thread; rich redraws from its own, ten times a second."""
+    """Draws what a `Progress` is told. Fed from one thread; rich redraws from its own, ten times a second.
 
-    def __init__(self, drawn: RichProgress, task: TaskID) -> None:
-        self._drawn = drawn
-        self._task = task
+    Nothing is drawn before `start`: until then the terminal may belong to a command that is being run.
+    """
+
+    def __init__(self, title: str) -> None:
+        self._title = title
         self._files = 0
+        self._drawn: RichProgress | None = None
+        self._task: TaskID | None = None
 
     def start(self, total_bytes: int | None) -> None:
         """So many bytes in all; unknown with None."""
-        self._drawn.update(self._task, total=total_bytes)
+        if self._drawn is None:
+            self._drawn = _rich()
+            self._task = self._drawn.add_task(self._title, total=None, files=0)
+            self._drawn.start()
+        if self._task is not None:
+            self._drawn.update(self._task, total=total_bytes)
 
     def advance(self, bytes: int, files: int) -> None:
         """So many more bytes and files are done."""
         self._files += files
-        self._drawn.update(self._task, advance=bytes, files=self._files)
+        if self._drawn is not None and self._task is not None:
+            self._drawn.update(self._task, advance=bytes, files=self._files)
+
+    def end(self) -> None:
+        """Take the bar away."""
+        if self._drawn is not None:
+            self._drawn.stop()
 
 
 @contextmanager
@@ -40,8 +55,11 @@ def shown(title: str) -> Iterator[Progress]:
 
         yield NoProgress()
         return
-    with _rich() as drawn:
-        yield _Bar(drawn, drawn.add_task(title, total=None, files=0))
+    bar = _Bar(title)
+    try:
+        yield bar
+    finally:
+        bar.end()
 
 
 def _rich() -> RichProgress:

@@ -141,6 +141,17 @@ def test_output_that_cannot_be_written(target: str) -> None:
         assert (done.returncode, done.stderr) == (1, b"vfs: standard output: No space left on device\n")
 
 
+def test_streams_that_the_caller_closed_do_no_harm() -> None:
+    for streams in (">&-", "2>&-", "<&-", "<&- >&- 2>&-"):
+        done = subprocess.run(
+            ["bash", "-c", f'"$@" {streams}', "-", *COMMAND, "completion", "bash"],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, b""), streams
+
+
 def test_help_is_quick_and_imports_nothing_slow() -> None:
     words = [sys.executable, "-X", "importtime", "-m", "vfs.cli.main", "--help"]
     done = subprocess.run(words, capture_output=True, timeout=60, check=True)

@@ -7,7 +7,7 @@ import click
 from vfs.cli import output, progress
 from vfs.cli.call import Call, pass_call
 from vfs.cli.names import one_line, raw
-from vfs.cli.parameters import REVISION
+from vfs.cli.parameters import LOCAL_PATH, REVISION
 from vfs.cli.values import counted
 from vfs.config.sizes import format_size
 from vfs.model.revision import Revision
@@ -17,7 +17,7 @@ from vfs.repo.resolve import resolve
 
 @click.command("export")
 @click.argument("revision", metavar="REV[:PATH]", type=REVISION)
-@click.argument("directory", metavar="DIR", type=click.Path())
+@click.argument("directory", metavar="DIR", type=LOCAL_PATH)
 @pass_call
 def export_command(call: Call, revision: Revision, directory: str) -> None:
     """Write a revision to a local directory.

@@ -9,7 +9,7 @@ import click
 from vfs.cli import output
 from vfs.cli.call import Call, pass_call
 from vfs.cli.names import one_line
-from vfs.cli.parameters import REVISION
+from vfs.cli.parameters import LOCAL_PATH, REVISION
 from vfs.files.atomic import write_atomic
 from vfs.journal.lineage import down, up
 from vfs.journal.render.formats import FORMATS, render
@@ -26,7 +26,7 @@ _MODE = 0o644
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Runs to go back or on; all by default.")
 @click.option("--format", "-f", "form", type=click.Choice(FORMATS), help="text by default, or by the name of FILE.")
 @click.option("--full", is_flag=True, help="Every file, instead of the first few of each run.")
-@click.option("-o", "--output", "file", metavar="FILE", type=click.Path(), help="Write to FILE instead.")
+@click.option("-o", "--output", "file", metavar="FILE", type=LOCAL_PATH, help="Write to FILE instead.")
 @click.option("--json", "as_json", is_flag=True, help="As --format json.")
 @pass_call
 def lineage_command(

@@ -10,7 +10,7 @@ from vfs.cli import options, output, progress
 from vfs.cli.call import Call, pass_call
 from vfs.cli.commits import created
 from vfs.cli.names import named, raw
-from vfs.cli.parameters import BRANCH
+from vfs.cli.parameters import BRANCH, LOCAL_PATH
 from vfs.cli.values import counted
 from vfs.config.sizes import format_size
 from vfs.errors import Partial
@@ -25,7 +25,7 @@ _KEPT = "nothing was committed; what is in the store already is reused when the 
 
 @click.command("put")
 @click.argument("target", metavar="REPO[@BRANCH]", type=BRANCH)
-@click.argument("paths", metavar="PATH...", type=click.Path(), nargs=-1, required=True)
+@click.argument("paths", metavar="PATH...", type=LOCAL_PATH, nargs=-1, required=True)
 @options.message
 @click.option("--prefix", metavar="PATH", default="", help="Where in the tree; for '-' the name of the file itself.")
 @options.author

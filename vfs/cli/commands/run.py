@@ -12,7 +12,7 @@ from vfs.cli.commits import created
 from vfs.cli.names import one_line, raw
 from vfs.cli.parameters import BRANCH, INPUT
 from vfs.cli.values import counted
-from vfs.errors import RepoNotFound
+from vfs.errors import RepoNotFound, UsageError
 from vfs.model.revision import Revision
 from vfs.repo.library import Library
 from vfs.repo.repos import create_repo, repo_info
@@ -59,7 +59,10 @@ def run_command(
     call = context.ensure_object(Call)
     given = [parse_input(text) for text in inputs]
     library = call.library()
+    # Everything that can be wrong with the words first, so that nothing is made for them.
     find_inputs(library, given)
+    if target.path or target.back:
+        raise UsageError(f"{target}: a run commits to a branch, not to a path or an older commit")
     _make_repo(library, target.repo)
     with progress.shown(f"commit {target}") as watcher:
         result = run(
