@@ -54,31 +54,50 @@ missing_packages() {
     fi
 }
 
+# How this user becomes root for apt: "sudo", "env" (is root), or nothing.
+way_to_root() {
+    if [ "$(id -u)" = 0 ]; then
+        echo env
+    elif have sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+        echo sudo
+    fi
+}
+
+# What apt says is shown only where it fails.
+apt_install() {
+    root=$(way_to_root)
+    log=$(mktemp)
+    if ! { $root apt-get update -qq && $root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "$@"; } >"$log" 2>&1; then
+        cat "$log" >&2
+        rm -f "$log"
+        return 1
+    fi
+    rm -f "$log"
+}
+
 install_system_packages() {
     wanted=$(missing_packages)
     [ -n "$wanted" ] || return 0
     have apt-get || fail "install what these Debian packages hold, then repeat:$wanted"
-    if [ "$(id -u)" = 0 ]; then
-        root=
-    elif have sudo && sudo -n true 2>/dev/null; then
-        root=sudo
-    elif have sudo && [ -t 0 ]; then
-        root=sudo
-    else
+    [ -n "$(way_to_root)" ] ||
         fail "not root and no sudo; run this as root, then repeat: apt-get update && apt-get install -y$wanted"
-    fi
     say "installing system packages:$wanted"
-    log=$(mktemp)
-    # shellcheck disable=SC2086 # the list is words, and $root may be no word at all
-    if ! { $root apt-get update -qq && $root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends $wanted; } >"$log" 2>&1; then
-        cat "$log" >&2
-        rm -f "$log"
-        fail "apt-get could not install:$wanted"
-    fi
-    rm -f "$log"
+    # shellcheck disable=SC2086 # the list is words
+    apt_install $wanted || fail "apt-get could not install:$wanted"
     wanted=$(missing_packages)
     [ -z "$wanted" ] || fail "apt-get installed what was asked for, and these are still missing:$wanted"
+}
+
+# A real S3 service for the tests of that store. Without it they are skipped by name, the rest runs.
+install_s3_service() {
+    if have radosgw && have ceph-mon && have ceph-osd; then return; fi
+    if ! have apt-get || [ -z "$(way_to_root)" ]; then
+        say "without radosgw ceph-mon ceph-osd ceph-base the tests of S3 stores are skipped"
+        return
+    fi
+    say "installing an S3 service for the tests: radosgw ceph-mon ceph-osd ceph-base"
+    apt_install radosgw ceph-mon ceph-osd ceph-base || say "not installed; the tests of S3 stores are skipped"
 }
 
 make_environment() {
@@ -129,6 +148,7 @@ if { current test || { [ "$level" = demo ] && current demo; }; } && [ -z "$(miss
     exit 0
 fi
 install_system_packages
+[ "$level" = demo ] || install_s3_service
 make_environment "$level"
 fetch_photographs
 fingerprint | cksum >".venv/stamp-$level"
