@@ -22,7 +22,7 @@ from vfsd.node import FIRST_COOKIE, ROOT, Absent, Listed, Node, Part
 from vfsd.patience import Patience
 from vfsd.trees import Trees
 
-# Names a listing decodes in one go: some 0.7 ms of Python.
+# Names a listing decodes in one go: some 0.3 ms of Python.
 LISTING = 128
 
 

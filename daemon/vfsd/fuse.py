@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pyfuse3
+import trio
 
 from vfs.model.entry import Kind
 from vfs.model.names import NAME_MAX
@@ -32,7 +33,7 @@ _FORMATS = {Kind.FILE: stat.S_IFREG, Kind.DIR: stat.S_IFDIR, Kind.SYMLINK: stat.
 # What stdio and Python read at once. Larger buffers would be mapped and unmapped at each open of a small file.
 _BLOCK = 64 << 10
 _SECTOR = 512
-# Listings that are being read; a page of the kernel's holds some 20 lines of the 128 that were decoded.
+# Listings that are being read, with the lines that were decoded and did not fit the kernel's buffer.
 _LISTINGS_KEPT = 64
 
 Handler = Callable[Concatenate["Operations", P], Coroutine[Any, Any, T]]
@@ -183,6 +184,8 @@ class Operations(pyfuse3.Operations):
                     self._rests.keep(fh, start_id, lines[place:])
                     return
                 start_id = line.cookie
+            # Others get their turn: a buffer of the kernel's may take a thousand lines.
+            await trio.lowlevel.checkpoint()
             lines = await self._ask(self._files.listing, fh, start_id)
 
     async def releasedir(self, fh: int) -> None:
