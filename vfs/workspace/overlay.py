@@ -30,6 +30,8 @@ _INITIAL_MAP = ["0", "0", "4294967295"]
 # Tried in this order: kernels before 4.19 have no metacopy, and xino needs 64-bit inode numbers everywhere.
 _KERNEL_FEATURES = ("index=off,xino=auto,redirect_dir=on,metacopy=on", "index=off,redirect_dir=on", "")
 _USER_FEATURES = ("userxattr,index=off,xino=auto", "userxattr")
+# Without writeback the kernel keeps no mtimes of its own for what is written; after a second it asks again for others.
+_FUSE_FEATURES = "writeback=0,timeout=1"
 
 
 class Overlay:
@@ -165,9 +167,12 @@ def _mount_fuse(lower: str, layer: Layer, target: str, denied: str) -> None:
             "is not installed; install it (package fuse-overlayfs), or mount as root"
         )
     _claim(layer, Flavour.FUSE)
-    words = [program, "-o", _options(lower, layer), target]
+    words = [program, "-o", f"{_options(lower, layer)},{_FUSE_FEATURES}", target]
     try:
+        before = os.stat(layer.upper)
         done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False)
+        # It tries out what the file system can do, and leaves the mtime of that.
+        os.utime(layer.upper, ns=(before.st_atime_ns, before.st_mtime_ns))
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MountError(f"{target}: {FUSE_OVERLAYFS}: {error}") from error
     if done.returncode:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,10 +25,12 @@ from vfs.workspace.attach import attach_layer
 from vfs.workspace.commit import LayerCommit, commit_layer
 from vfs.workspace.compare import LayerChange
 from vfs.workspace.layer import Layer
+from vfs.workspace.marks import Flavour
 from vfs.workspace.overlay import Overlay, mount_overlay
 from vfs.workspace.status import status
 
 Listing = dict[bytes, tuple[object, ...]]
+FUSE_SECONDS = 1.1
 
 
 def listing(top: Path) -> Listing:
@@ -147,6 +150,10 @@ class World:
         before = listing(self.shown)
         done = self.commit(layer)
         after = listing(self.exported("data@main"))
+        if done.changed and layer.flavour() is Flavour.FUSE:
+            # What fuse-overlayfs told the kernel of a directory may be a second old.
+            time.sleep(FUSE_SECONDS)
+            before = listing(self.shown)
         if done.changed:
             assert after == before
         else:

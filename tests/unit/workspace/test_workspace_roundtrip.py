@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from vfs.workspace import overlay
 from vfs.workspace.marks import Flavour
+from vfs.workspace.overlay import FUSE_OVERLAYFS, in_initial_namespace
 
 pytestmark = pytest.mark.root
+ORDINARY = 65534
+
+
+def move(old: Path, new: Path) -> None:
+    """As `mv` does it: a rename, or a copy where the overlay refuses to rename a directory of the commit."""
+    try:
+        old.rename(new)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.move(old, new)
 
 
 def _touch_only(top: Path) -> None:
@@ -86,39 +103,39 @@ def _directory_to_file(top: Path) -> None:
 
 
 def _rename_file(top: Path) -> None:
-    (top / "big").rename(top / "dir/sub/big-moved")
-    (top / "many/002.txt").rename(top / "many/renamed")
+    move(top / "big", top / "dir/sub/big-moved")
+    move(top / "many/002.txt", top / "many/renamed")
 
 
 def _rename_directory(top: Path) -> None:
-    (top / "move").rename(top / "moved")
-    (top / "moved/two").rename(top / "dir/two-here")
+    move(top / "move", top / "moved")
+    move(top / "moved/two", top / "dir/two-here")
     (top / "moved/one").write_bytes(b"changed after the move")
     (top / "moved/fresh").write_bytes(b"new in it")
 
 
 def _rename_and_take_its_place(top: Path) -> None:
-    (top / "dir").rename(top / "old-dir")
+    move(top / "dir", top / "old-dir")
     (top / "dir").mkdir()
     (top / "dir/plain").write_bytes(b"another")
-    (top / "old-dir/sub").rename(top / "dir/sub")
+    move(top / "old-dir/sub", top / "dir/sub")
     (top / "dir/sub/deep/file").unlink()
 
 
 def _swap_directories(top: Path) -> None:
-    (top / "dir").rename(top / "tmp")
-    (top / "move").rename(top / "dir")
-    (top / "tmp").rename(top / "move")
+    move(top / "dir", top / "tmp")
+    move(top / "move", top / "dir")
+    move(top / "tmp", top / "move")
 
 
 def _chain(top: Path) -> None:
     """Directories moved into one another, and the attributes of what is in them changed on the way."""
-    (top / "dir/sub").rename(top / "sub")
-    (top / "move/two").rename(top / "sub/two")
-    (top / "sub").rename(top / "move/sub")
+    move(top / "dir/sub", top / "sub")
+    move(top / "move/two", top / "sub/two")
+    move(top / "sub", top / "move/sub")
     (top / "move/sub/two/three").chmod(0o640)
-    (top / "move").rename(top / "dir/move")
-    (top / "dir/move/sub/other").rename(top / "dir/other")
+    move(top / "move", top / "dir/move")
+    move(top / "dir/move/sub/other", top / "dir/other")
 
 
 def _hard_links(top: Path) -> None:
@@ -139,7 +156,8 @@ def _root_directory(top: Path) -> None:
 def _names(top: Path) -> None:
     base = os.fsencode(top)
     for name in (b"\xfe\xff", b"new\nline", b"-rf", b"a" * 255, b".wh.user", b"\x01\x02", b"..."):
-        with open(os.path.join(base, name), "wb") as file:
+        # fuse-overlayfs keeps names that begin with .wh. to itself.
+        with suppress(OSError), open(os.path.join(base, name), "wb") as file:
             file.write(name)
     os.rename(os.path.join(base, b"bad-\xff-name"), os.path.join(base, b"\x01bad"))
 
@@ -186,15 +204,40 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("change", CASES, ids=lambda change: change.__name__.strip("_"))
+def name_of(change: Callable[[Path], None]) -> str:
+    return change.__name__.strip("_")
+
+
+@pytest.mark.parametrize("change", CASES, ids=name_of)
 def test_the_commit_is_what_the_mount_showed(world, source: Path, change: Callable[[Path], None]) -> None:
     world.put(source)
     layer = world.mount()
-    assert layer.flavour() is Flavour.KERNEL
+    assert layer.flavour() is (Flavour.KERNEL if in_initial_namespace() else Flavour.USER)
     change(world.shown)
     assert world.status(layer)
-    done = world.round_trip(layer)
-    assert done.changed
+    assert world.round_trip(layer).changed
+
+
+FUSE_CASES = [_write_new, _remove, _replace_directory, _directory_to_file, _rename_directory, _names, _xattrs]
+
+
+@pytest.mark.skipif(shutil.which(FUSE_OVERLAYFS) is None, reason=f"{FUSE_OVERLAYFS} is not installed")
+@pytest.mark.parametrize("change", FUSE_CASES, ids=name_of)
+def test_the_same_where_the_kernel_refuses_and_fuse_overlayfs_mounts(
+    world, source: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(overlay.syscalls, "mount", refuse)
+    world.put(source)
+    layer = world.mount()
+    assert layer.flavour() is Flavour.FUSE
+    change(world.shown)
+    assert world.status(layer)
+    assert world.round_trip(layer).changed
+    (world.shown / "later").write_bytes(b"later")
+    assert [out.path for out in world.commit(layer).outputs] == [b"later"]
 
 
 def test_changes_upon_changes_are_committed_one_by_one(world, source: Path) -> None:
@@ -241,3 +284,28 @@ def test_a_directory_whose_mtime_alone_changed_is_no_change(world, source: Path)
     assert world.status(layer) == []
     done = world.commit(layer)
     assert not done.changed and done.id == world.resolved().stored.id
+
+
+@pytest.mark.timeout(200)
+def test_all_of_it_in_a_user_namespace(tmp_path: Path) -> None:
+    """An ordinary user who is root in a namespace of their own, as in a rootless container: `userxattr`, no marks."""
+    if not in_initial_namespace():
+        pytest.skip("we are in one already")
+    for path in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        # pytest makes its directories for their owner alone.
+        os.chmod(path, 0o755 if path != tmp_path else 0o777)
+    words = ["setpriv", f"--reuid={ORDINARY}", f"--regid={ORDINARY}", "--clear-groups", "unshare", "-rm"]
+    probe = subprocess.run([*words, "true"], capture_output=True, timeout=20, check=False)
+    if probe.returncode:
+        pytest.skip(f"no user namespaces here: {probe.stderr.decode().strip()}")
+    tests = [sys.executable, "-m", "pytest", "-q", "-k", "showed or one_by_one", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(
+        [*words, *tests, f"--basetemp={tmp_path}/inner"],
+        capture_output=True,
+        timeout=180,
+        check=False,
+        cwd=Path(__file__).parents[3],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert done.returncode == 0, done.stdout.decode()[-4000:] + done.stderr.decode()[-1000:]
+    assert b"23 passed" in done.stdout
