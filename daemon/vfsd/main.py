@@ -38,7 +38,10 @@ def main(spec: str, foreground: bool, lock_fd: int, ready_fd: int) -> NoReturn:
 
 
 class _Ready:
-    """Says once how the start went: to the pipe, or to stderr and the service manager."""
+    """Says once how the start went: to the pipe, or to stderr and the service manager.
+
+    DaemonError when whoever started us has given up waiting: then nobody would know of the mount.
+    """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -53,8 +56,8 @@ class _Ready:
         if self._said:
             return
         self._said = True
-        if self._fd >= 0:
-            announce(self._fd, error)
+        if self._fd >= 0 and not announce(self._fd, error) and error is None:
+            raise DaemonError("vfsd: whoever asked for the mount did not wait for it")
         if error is None:
             notify("READY=1")
 

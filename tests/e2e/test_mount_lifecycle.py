@@ -20,6 +20,12 @@ from typing import Any
 
 import pytest
 
+from vfs.config.settings import load
+from vfs.control.launch import start
+from vfs.control.registry import Registry
+from vfs.control.spec import MountSpec, new_id
+from vfs.errors import DaemonError
+
 pytestmark = pytest.mark.mount
 
 Vfs = Callable[..., Any]
@@ -529,3 +535,34 @@ def test_a_store_that_hangs_is_an_error_in_time_and_delays_no_end(
     vfs("umount", mountpoint)
     assert not running(pid)
     assert time.monotonic() - start < 30
+
+
+def test_a_start_that_nobody_waits_for_leaves_no_mount(data: Path, mountpoint: Path, isolated: Path, vfs: Vfs) -> None:
+    settings = load().settings
+    with pytest.raises(DaemonError, match=r"vfsd: not ready after 0\.01 s"):
+        start(MountSpec(id=new_id(), mountpoint=str(mountpoint), kind="all", settings=settings), timeout=0.01)
+    wait_for(lambda: not any(place.alive() for place in Registry(settings.state_dir).places()))
+    assert not mountpoint.is_mount()
+    vfs("mount", "data", mountpoint)
+    assert len(mounts(vfs)) == 1
+
+
+def test_what_fails_in_the_daemon_is_said_by_the_command(
+    vfs: Vfs, data: Path, mountpoint: Path, isolated: Path
+) -> None:
+    state = isolated / "other-state"
+    (state / "journal.db").mkdir(parents=True)
+    done = vfs("mount", "data", mountpoint, ok=False, env={"VFS_STATE_DIR": str(state)})
+    assert done.returncode == 1 and done.stderr.startswith(b"vfs: journal ")
+    assert not mountpoint.is_mount() and left_behind(state) == []
+
+
+def test_a_mount_ends_with_its_owner(data: Path, mountpoint: Path, isolated: Path) -> None:
+    settings = load().settings
+    owner = subprocess.Popen(["sleep", "60"])
+    start(MountSpec(id=new_id(), mountpoint=str(mountpoint), kind="all", settings=settings, owner_pid=owner.pid))
+    assert os.listdir(mountpoint) == ["data"]
+    owner.kill()
+    owner.wait(10)
+    wait_for(lambda: left_behind(isolated / "state") == [])
+    assert not mountpoint.is_mount()

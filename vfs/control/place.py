@@ -116,14 +116,19 @@ class Place:
     def remove(self) -> None:
         """Remove the directory with what is in it; a directory that is still mounted on is left."""
         with contextlib.suppress(OSError):
-            for entry in os.scandir(self.directory):
-                with contextlib.suppress(OSError):
-                    # Not recursive: below `lower` lies the commit, while it is mounted.
-                    if entry.is_dir(follow_symlinks=False):
-                        os.rmdir(entry.path)
-                    else:
-                        os.unlink(entry.path)
+            with os.scandir(self.directory) as entries:
+                for entry in entries:
+                    _remove(entry)
             os.rmdir(self.directory)
+
+
+def _remove(entry: os.DirEntry[str]) -> None:
+    """Not recursive: below `lower` lies the commit, while it is mounted."""
+    with contextlib.suppress(OSError):
+        if entry.is_dir(follow_symlinks=False):
+            os.rmdir(entry.path)
+        else:
+            os.unlink(entry.path)
 
 
 @contextlib.contextmanager

@@ -20,13 +20,15 @@ class Ready(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str = ""
 
 
-def announce(fd: int, error: VfsError | None = None) -> None:
-    """Write the one line to the pipe `fd` and close it; a reader that is gone is no matter."""
+def announce(fd: int, error: VfsError | None = None) -> bool:
+    """Write the one line to the pipe `fd` and close it; False when nobody waits for it any more."""
     said = Ready() if error is None else Ready(error.wire, str(error))
     try:
         os.write(fd, msgspec.json.encode(said) + b"\n")
     except OSError:
-        return
+        return False
+    else:
+        return True
     finally:
         os.close(fd)
 

@@ -12,7 +12,7 @@ from vfs.errors import DaemonError, StoreMissing
 
 def test_good_news() -> None:
     reader, writer = os.pipe()
-    announce(writer)
+    assert announce(writer) is True
     said = await_ready(reader, timeout=5)
     os.close(reader)
     assert said == Ready()
@@ -50,6 +50,6 @@ def test_junk() -> None:
 def test_nobody_listens() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    announce(writer)
+    assert announce(writer) is False
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.close(writer)
