@@ -103,7 +103,8 @@ def _usage_line(error: click.UsageError) -> str:
         return f"{option}: an option of vfs itself, give it before the command: vfs {option} …"
     path = error.ctx.command_path if error.ctx is not None else "vfs"
     command = path.removeprefix("vfs").lstrip()
-    return f"{command}{': ' if command else ''}{text}; see '{path} --help'"
+    help_hint = "" if text.endswith("?") else f"; see '{path} --help'"
+    return f"{command}{': ' if command else ''}{text}{help_hint}"
 
 
 def _bug(call: Call, error: Exception) -> int:

@@ -26,6 +26,18 @@ class LazyGroup(click.Group):
         module = import_module(f"vfs.cli.commands.{item.module}")
         return cast(click.Command, getattr(module, item.attribute))
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it; an unknown name is refused with the nearest ones there are."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            ctx.fail(f"no such command '{args[0]}'{hint}")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands by section, with their summaries."""
         for section, items in SECTIONS.items():

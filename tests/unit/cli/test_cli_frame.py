@@ -85,7 +85,8 @@ def test_an_exit_of_click_keeps_its_code() -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["lss"], "no such command 'lss'"),
+        (["lss"], "no such command 'lss'; did you mean ls?\n"),
+        (["frobnicate"], "no such command 'frobnicate'; see 'vfs --help'"),
         (["ls", "a", "b"], "got unexpected extra argument"),
         (["put"], "missing argument 'REPO[@BRANCH]'"),
         (["log", "photos", "-n", "none"], "'none' is not a valid integer range"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import click
@@ -9,6 +10,7 @@ import click
 from vfs.cli import changes, options, output, patch
 from vfs.cli.call import Call
 from vfs.cli.changes import Change, of_difference, worth_showing
+from vfs.cli.names import one_line, raw
 from vfs.cli.parameters import REVISION_OR_MOUNT
 from vfs.errors import UsageError
 from vfs.model.revision import parse_revision
@@ -44,6 +46,8 @@ def diff_command(
     if len(sides) == 1:
         if as_patch:
             raise UsageError("diff: -p compares two revisions; for a mount compare with a local diff -r")
+        if not os.path.isdir(raw(sides[0])):
+            raise UsageError(f"{one_line(sides[0])}: not a directory; vfs diff REV REV compares two revisions")
         from vfs.cli.commands.status import layer_changes
 
         found = layer_changes(call, sides[0])

@@ -9,6 +9,7 @@ from vfs.cli.call import Call, pass_call
 from vfs.cli.commits import print_commit, record_fields, record_json
 from vfs.cli.parameters import REVISION
 from vfs.cli.values import commit_json
+from vfs.errors import UsageError
 from vfs.model.revision import Revision
 from vfs.repo.commits import read_record
 from vfs.repo.resolve import resolve
@@ -28,6 +29,8 @@ def show_command(call: Call, revision: Revision, as_json: bool) -> None:
       vfs show photos@v1
       vfs show --json thumbs | jq '.record.reads[].path'
     """
+    if revision.path:
+        raise UsageError(f"{revision}: show is about a commit; vfs stat shows a path")
     library = call.library()
     stored = resolve(library, revision).stored
     record = read_record(library, stored)

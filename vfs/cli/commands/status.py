@@ -123,7 +123,7 @@ def _mount_fields(mount: Mount | None, said: Status | DaemonError | None) -> lis
 def _daemon_fields(said: Status) -> list[tuple[str, str]]:
     return [
         ("up", f"{(time.time_ns() - said.started_ns) / 1e9:.0f} s, vfs {said.version}"),
-        ("lineage", said.lineage),
+        ("lineage", said.lineage + (f", {said.lost} opens lost" if said.lost else "")),
         ("waiting", f"{said.waiting} requests" if said.waiting else ""),
         *((f"lever {name}", value) for name, value in said.levers.items()),
         ("answered", ", ".join(f"{count} {name}" for name, count in said.operations.items() if count)),
@@ -162,5 +162,11 @@ def _status_json(said: Status | DaemonError | None) -> Any:
     troubles = [
         {"time": utc_time(trouble.when_ns), "count": trouble.count, "what": trouble.what} for trouble in said.troubles
     ]
-    plain = {"state": said.state, "version": said.version, "lineage": said.lineage, "waiting": said.waiting}
-    return {**plain, "levers": said.levers, "operations": said.operations, "troubles": troubles}
+    plain = {"state": said.state, "version": said.version, "lineage": said.lineage, "lost": said.lost}
+    return {
+        **plain,
+        "waiting": said.waiting,
+        "levers": said.levers,
+        "operations": said.operations,
+        "troubles": troubles,
+    }
