@@ -116,13 +116,19 @@ class Layer:
 
 def in_mount_table(upper: Path) -> bool:
     """True when the kernel has an overlay that writes to `upper` in this mount namespace."""
-    wanted = b"upperdir=" + os.fsencode(upper)
+    # Some kernels show the option as it was given, others what it means.
+    wanted = {b"upperdir=" + os.fsencode(upper), b"upperdir=" + os.fsencode(escaped(os.fspath(upper)))}
     try:
         with open(_MOUNT_TABLE, "rb") as file:
             options = [line.rpartition(b" ")[2] for line in file.read().splitlines() if b" - overlay " in line]
     except OSError as error:
         raise local_error(_MOUNT_TABLE, "read", error) from error
-    return any(wanted == _plain(option) for line in options for option in line.split(b","))
+    return any(_plain(option) in wanted for line in options for option in line.split(b","))
+
+
+def escaped(path: str) -> str:
+    """`path` as an option of overlayfs, which splits its options at commas."""
+    return path.replace("\\", "\\\\").replace(",", "\\,")
 
 
 def _plain(option: bytes) -> bytes:

@@ -16,7 +16,7 @@ from vfs.errors import Busy, MountError, Refused
 from vfs.files.lock import FileLock
 from vfs.files.translate import cause_of
 from vfs.workspace import syscalls
-from vfs.workspace.layer import Layer, in_mount_table
+from vfs.workspace.layer import Layer, escaped, in_mount_table
 from vfs.workspace.marks import Flavour
 
 FUSE_OVERLAYFS = "fuse-overlayfs"
@@ -151,12 +151,8 @@ def _mount_kernel(lower: str, layer: Layer, target: str, flavour: Flavour) -> st
 
 
 def _options(lower: str, layer: Layer) -> str:
-    lowerdir = _escaped(lower).replace(":", "\\:")
-    return f"lowerdir={lowerdir},upperdir={_escaped(os.fspath(layer.upper))},workdir={_escaped(os.fspath(layer.work))}"
-
-
-def _escaped(path: str) -> str:
-    return path.replace("\\", "\\\\").replace(",", "\\,")
+    lowerdir = escaped(lower).replace(":", "\\:")
+    return f"lowerdir={lowerdir},upperdir={escaped(os.fspath(layer.upper))},workdir={escaped(os.fspath(layer.work))}"
 
 
 def _mount_fuse(lower: str, layer: Layer, target: str, denied: str) -> None:
