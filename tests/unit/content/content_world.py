@@ -53,6 +53,36 @@ class CountingStore(MemoryStore):
             assert self.gate.wait(60)
 
 
+class HeldRanges:
+    """A cache of packs that keeps what it is given, range by range."""
+
+    def __init__(self) -> None:
+        self.held: dict[tuple[bytes, int], bytes] = {}
+
+    def get(self, pack: bytes, offset: int, length: int) -> bytes | None:
+        found = bytearray()
+        while len(found) < length:
+            piece = self._from(pack, offset + len(found))
+            if not piece:
+                return None
+            found += piece
+        return bytes(found[:length])
+
+    def put(self, pack: bytes, offset: int, data: bytes | memoryview) -> None:
+        self.held[pack, offset] = bytes(data)
+
+    def drop(self, pack: bytes, offset: int, length: int) -> None:
+        for (held_pack, start), data in list(self.held.items()):
+            if held_pack == pack and start < offset + length and offset < start + len(data):
+                del self.held[pack, start]
+
+    def _from(self, pack: bytes, at: int) -> bytes:
+        for (held_pack, start), data in self.held.items():
+            if held_pack == pack and start <= at < start + len(data):
+                return data[at - start :]
+        return b""
+
+
 class World:
     """Readers and writers over one store; a writer is made anew on each call, the index is shared."""
 

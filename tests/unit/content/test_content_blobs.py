@@ -3,16 +3,14 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from pathlib import Path
 
 import msgspec
 import pytest
-from content_world import CountingStore, World, flipped, noise, replace
+from content_world import CountingStore, HeldRanges, World, flipped, noise, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vfs.content.blobs import Blobs
-from vfs.content.cache.disk import DiskCache
 from vfs.content.limits import BLOB_MAX
 from vfs.content.lru import ByteLRU
 from vfs.content.pack import pack_key
@@ -214,21 +212,18 @@ def test_an_interrupted_read_leaves_nobody_waiting(
     assert blobs.get(ref) == noise(0, 1000)
 
 
-def test_a_cache_is_asked_first_and_gets_what_was_right(counting: World, store: CountingStore, tmp_path: Path) -> None:
+def test_a_cache_is_asked_first_and_gets_what_was_right(counting: World, store: CountingStore) -> None:
     refs = put(counting, 5)
-    cache = DiskCache(tmp_path / "cache", "store", limit=1 << 30, floor=0, warn=pytest.fail)
+    cache = HeldRanges()
     assert Blobs(store, cache=cache).get_many(refs) == [noise(n, 1000) for n in range(5)]
     store.reads.clear()
     assert Blobs(store, cache=cache).get(refs[3]) == noise(3, 1000)
     assert store.reads == []
-    cache.close()
 
 
-def test_what_the_cache_holds_wrongly_is_read_from_the_store_again(
-    counting: World, store: CountingStore, tmp_path: Path
-) -> None:
+def test_what_the_cache_holds_wrongly_is_read_from_the_store_again(counting: World, store: CountingStore) -> None:
     refs = put(counting, 3)
-    cache = DiskCache(tmp_path / "cache", "store", limit=1 << 30, floor=0, warn=pytest.fail)
+    cache = HeldRanges()
     blobs = store.get(pack_key(refs[0].pack))[8 : refs[2].offset + refs[2].stored]
     cache.put(refs[0].pack, refs[0].offset, flipped(blobs, refs[1].offset + 7))
     store.reads.clear()
@@ -238,12 +233,11 @@ def test_what_the_cache_holds_wrongly_is_read_from_the_store_again(
     store.reads.clear()
     assert Blobs(store, cache=cache).get_many(refs) == [noise(n, 1000) for n in range(3)]
     assert store.reads == []
-    cache.close()
 
 
-def test_damaged_bytes_of_the_store_are_not_cached(counting: World, store: CountingStore, tmp_path: Path) -> None:
+def test_damaged_bytes_of_the_store_are_not_cached(counting: World, store: CountingStore) -> None:
     refs = put(counting, 2)
-    cache = DiskCache(tmp_path / "cache", "store", limit=1 << 30, floor=0, warn=pytest.fail)
+    cache = HeldRanges()
     key = pack_key(refs[0].pack)
     good = store.get(key)
     replace(store, key, flipped(good, refs[1].offset + 5))
@@ -251,7 +245,6 @@ def test_damaged_bytes_of_the_store_are_not_cached(counting: World, store: Count
         Blobs(store, cache=cache).get_many(refs)
     replace(store, key, good)
     assert Blobs(store, cache=cache).get_many(refs) == [noise(n, 1000) for n in range(2)]
-    cache.close()
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 60)), max_size=80))
