@@ -5,6 +5,15 @@
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
+# Some kernels give ordinary users no namespaces (Ubuntu 24.04 by AppArmor), which a run needs: then as root, if possible.
+if [ "$(id -u)" != 0 ] && ! unshare -rm true 2>/dev/null; then
+    if command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+        echo "demo: this machine gives ordinary users no namespaces, which vfs run needs; going on with sudo"
+        exec sudo -- "$0" "$@"
+    fi
+    echo "demo: this machine gives ordinary users no namespaces, which vfs run needs; run make demo as root" >&2
+    exit 1
+fi
 picture=$here/.demo/lineage.svg
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/vfs-demo.XXXXXX")
 export PATH=$here/.venv/bin:$PATH
@@ -140,6 +149,7 @@ mkdir -p "$here/.demo"
 run 'vfs lineage --format svg charts:light.txt > lineage.svg'
 check "the picture is a picture" 'grep -q "<svg" lineage.svg'
 cp lineage.svg "$picture"
+[ -z "${SUDO_UID:-}" ] || chown -R "$SUDO_UID" "$here/.demo"
 say "kept as ${picture#"$here"/}"
 
 title "6. Write"
