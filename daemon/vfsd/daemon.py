@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 import vfs
+from vfs.content.cache.opening import open_cache
 from vfs.control.place import DaemonInfo, Place
 from vfs.control.protocol import Status
 from vfs.control.spec import MountSpec
@@ -23,6 +24,7 @@ from vfsd.levers import levers
 from vfsd.lineage import open_lineage
 from vfsd.meters import Meters
 from vfsd.patience import Patience
+from vfsd.trees import Trees
 from vfsd.troubles import Troubles
 
 
@@ -44,9 +46,13 @@ class Daemon:
         self._ends = contextlib.ExitStack()
         with contextlib.ExitStack() as ends:
             store = MeasuredStore(open_store(spec.settings.store, spec.settings), self.counters)
-            self.library = Library(store, spec.settings)
+            cache = open_cache(spec.settings, warn=self.troubles.note)
+            self.library = Library(store, spec.settings, cache=cache)
             ends.callback(self.library.close)
-            self.file_system = build_filesystem(spec, self.library, self.patience, self.counters)
+            trees = Trees(self.library, self.patience, self.counters)
+            self.file_system = build_filesystem(spec, trees)
+            self.prefetcher = trees.prefetcher(self.troubles.note)
+            ends.callback(self.prefetcher.close)
             self.lineage = open_lineage(spec, self.counters)
             ends.callback(self._end_lineage)
             self._ends = ends.pop_all()

@@ -10,16 +10,13 @@ import msgspec
 
 from vfs.control.spec import MountSpec
 from vfs.errors import Corrupt, IsADirectory, NameTooLong, NotADirectory, Refused, StoreError
-from vfs.metrics.counters import Registry
 from vfs.model.entry import Entry, Kind
 from vfs.model.ids import Digest
 from vfs.model.names import NAME_MAX, printable
-from vfs.repo.library import Library
 from vfsd.folders import Library as LibraryFolder
 from vfsd.folders import Views
 from vfsd.mounted import MountedTree
 from vfsd.node import FIRST_COOKIE, ROOT, Absent, Listed, Node, Part
-from vfsd.patience import Patience
 from vfsd.trees import Trees
 
 # Names a listing decodes in one go: some 0.3 ms of Python.
@@ -90,6 +87,14 @@ class FileSystem:
             raise IsADirectory(f"inode {inode}: is a directory")
         return Opened(part.repo, part.commit, part.row(inode))
 
+    def place(self, inode: int) -> tuple[MountedTree, int, Entry] | None:
+        """The tree, the row and the entry of a file; None for what is none."""
+        part = self._space.part(inode)
+        if not isinstance(part, MountedTree):
+            return None
+        entry = part.entry(inode)
+        return (part, part.row(inode), entry) if entry.kind is Kind.FILE else None
+
     def read(self, inode: int, offset: int, size: int) -> bytes:
         """`size` bytes from `offset` of a file, fewer only at its end."""
         entry = self.entry(inode)
@@ -115,9 +120,8 @@ class FileSystem:
         return Totals(self._root.tree.entries, self._root.tree.size)
 
 
-def build_filesystem(spec: MountSpec, library: Library, patience: Patience, counters: Registry) -> FileSystem:
+def build_filesystem(spec: MountSpec, trees: Trees) -> FileSystem:
     """The file system that `spec` describes, every view looked up and found: errors as for resolving a revision."""
-    trees = Trees(library, patience, counters)
     root = _root(spec, trees)
     file_system = FileSystem(trees, root)
     for line in file_system.listing(ROOT, 0) if spec.kind == "views" else []:

@@ -19,6 +19,7 @@ import trio
 
 from vfs.model.entry import Kind
 from vfs.model.names import NAME_MAX
+from vfsd.ahead import Ahead
 from vfsd.filesystem import FileSystem
 from vfsd.lineage import Lineage
 from vfsd.meters import Meters
@@ -93,6 +94,7 @@ class Operations(pyfuse3.Operations):
         threads: Threads,
         meters: Meters,
         lineage: Lineage,
+        ahead: Ahead,
         owner: tuple[int, int],
         deadline: float,
     ) -> None:
@@ -101,6 +103,7 @@ class Operations(pyfuse3.Operations):
         self._files = file_system
         self._threads = threads
         self._lineage = lineage
+        self._ahead = ahead
         self._uid, self._gid = owner
         self._deadline = deadline
         self._rests = _Rests()
@@ -162,7 +165,13 @@ class Operations(pyfuse3.Operations):
     @_guarded
     async def read(self, fh: int, off: int, size: int) -> bytes:
         """Content of a file."""
-        data = await self._ask(self._files.read, fh, off, size)
+        try:
+            data = self._files.read(fh, off, size)
+            self._ahead.note(fh, off, size, waited=False)
+        except WouldWait:
+            # Before the wait, so that what follows is on its way meanwhile.
+            self._ahead.note(fh, off, size, waited=True)
+            data = await self._threads.run(self._files.read, self._deadline, fh, off, size)
         self.meters.read_bytes.add(len(data))
         return data
 

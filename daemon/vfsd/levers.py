@@ -36,5 +36,5 @@ def levers(readahead: str) -> dict[str, str]:
         "listing with attributes": "on",
         "open answered by the kernel": "off: each open is one request",
         "content pushed into the page cache": "off",
-        "prefetch": "off",
+        "prefetch": "on",
     }

@@ -19,6 +19,7 @@ from vfs.errors import Busy, DaemonError, VfsError
 from vfs.files.private import private_dir
 from vfs.workspace.layer import Layer
 from vfs.workspace.overlay import Overlay, mount_overlay
+from vfsd.ahead import Ahead
 from vfsd.control import ControlServer
 from vfsd.daemon import Daemon
 from vfsd.fuse import Operations
@@ -60,6 +61,7 @@ class Life:
         self._failure: VfsError | None = None
         self._up = False
         daemon.patience.hurry_this_thread()
+        self._ahead = Ahead(daemon.file_system, daemon.prefetcher)
         self._mount = self._made_mount()
 
     def _made_mount(self) -> FuseMount:
@@ -71,6 +73,7 @@ class Life:
             threads=self._threads,
             meters=self._daemon.meters,
             lineage=self._daemon.lineage,
+            ahead=self._ahead,
             owner=(os.geteuid(), os.getegid()),
             deadline=spec.settings.timeout + _MARGIN_SECONDS,
         )

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from vfs.content.blobs import Blobs
 from vfs.content.page import Page
+from vfs.content.source import PackCache
 from vfs.errors import Corrupt
 from vfs.metrics.counters import Registry
 from vfs.metrics.names import CORRUPT, MEMORY_HITS, MEMORY_MISSES
@@ -60,8 +61,10 @@ class PatientPages(Pages):
 class PatientBlobs(Blobs):
     """Chunks and pages that the event loop gets only when they are in memory; other threads fetch them."""
 
-    def __init__(self, store: Store, patience: Patience, counters: Registry, *, memory: int) -> None:
-        super().__init__(store, memory=memory)
+    def __init__(
+        self, store: Store, patience: Patience, counters: Registry, *, memory: int, cache: PackCache | None = None
+    ) -> None:
+        super().__init__(store, memory=memory, cache=cache)
         self._patience = patience
         self._hits = counters.counter(MEMORY_HITS)
         self._misses = counters.counter(MEMORY_MISSES)

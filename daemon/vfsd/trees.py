@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vfs.content.prefetch.prefetcher import Prefetcher
 from vfs.content.reader import FileReader
 from vfs.control.spec import View
 from vfs.metrics.counters import Registry
@@ -17,6 +18,10 @@ from vfsd.node import FOREVER, ROOT, Part
 from vfsd.patience import Patience, PatientBlobs, PatientPages
 from vfsd.space import Space
 
+# From afar requests overlap their round trips; from the local disk there is only the processor to share.
+REMOTE_THREADS = 8
+LOCAL_THREADS = 2
+
 
 class Trees:
     """What all trees of one mount share: the library, the memory for blobs, pages and entries, the inode numbers."""
@@ -26,9 +31,21 @@ class Trees:
         self.patience = patience
         self.space = Space()
         self.entries = Entries()
-        self.blobs = PatientBlobs(library.store, patience, counters, memory=library.settings.memory)
+        self.blobs = PatientBlobs(
+            library.store, patience, counters, memory=library.settings.memory, cache=library.cache
+        )
         self.pages = PatientPages(self.blobs, patience)
         self.files = FileReader(self.blobs)
+
+    def prefetcher(self, failed: Callable[[str], None]) -> Prefetcher:
+        """What reads ahead for this mount, within half of its memory; `failed` hears what could not be fetched."""
+        return Prefetcher(
+            self.files,
+            self.blobs,
+            threads=REMOTE_THREADS if self.library.cache is not None else LOCAL_THREADS,
+            budget=self.library.settings.memory // 2,
+            failed=lambda error: failed(f"prefetch: {error}"),
+        )
 
     def root(self, view: View) -> MountedTree:
         """The region of a mount that shows one commit and nothing else."""

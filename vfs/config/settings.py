@@ -30,8 +30,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """All settings. Sizes are bytes, times are seconds; directories are absolute paths, not made yet.
 
     `store` is a URL (`file:///path`, `s3://bucket/prefix`) or a path. `memory` bounds what one process
-    keeps of contents, `cache_limit` the local cache, `jobs` the threads of one operation, `timeout` the
-    time one store operation may take with all its retries.
+    keeps of contents. `cache_limit` bounds the local cache (0: what `vfs cache limit` said, else 20 GiB or 10 %
+    of the disk, whichever is smaller), `cache_floor` is what it leaves free on its disk. `jobs` are the threads
+    of one operation, `timeout` is the time one store operation may take with all its retries.
     """
 
     store: str
@@ -39,7 +40,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     cache_dir: str
     author: str
     memory: int = 256 * MIB
-    cache_limit: int = 20 * GIB
+    cache_limit: int = 0
+    cache_floor: int = GIB
     jobs: int = 1
     timeout: float = 60.0
     s3: S3Settings = S3Settings()
@@ -114,7 +116,10 @@ def _build(values: Values) -> Settings:
         table, _, name = key.rpartition(".")
         (s3 if table else nested)[name] = convert(key, value, _known_keys()[key])
     settings = msgspec.convert({**nested, "s3": s3}, Settings)
-    for name in ("jobs", "memory", "cache_limit", "timeout"):
+    for name in ("jobs", "memory", "timeout"):
         if getattr(settings, name) <= 0:
             raise ConfigError(f"{values[name].origin}: {name} must be above 0, not {getattr(settings, name)}")
+    for name in ("cache_limit", "cache_floor"):
+        if getattr(settings, name) < 0:
+            raise ConfigError(f"{values[name].origin}: {name} must not be below 0, is {getattr(settings, name)}")
     return settings

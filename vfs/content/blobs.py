@@ -18,6 +18,10 @@ MEMORY = 256 * MIB
 PAGE_SHARE = 8
 
 
+# With a page that is fetched from afar come its neighbours: the pages of 20,000 entries, in one round trip.
+PAGES_AROUND = MIB
+
+
 class Blobs:
     """The chunks and pages of one store by reference. Thread-safe; what several threads want is read once.
 
@@ -28,7 +32,7 @@ class Blobs:
         """At most `memory` bytes of raw blobs are kept; `cache` is asked before the store and given what was right."""
         source = PackSource(store, cache)
         self._chunks: Fetcher[bytes] = Fetcher(source, _verified, memory=memory - memory // PAGE_SHARE)
-        self._pages: Fetcher[Page] = Fetcher(source, unpack_page, memory=memory // PAGE_SHARE)
+        self._pages: Fetcher[Page] = Fetcher(source, unpack_page, memory=memory // PAGE_SHARE, around=PAGES_AROUND)
 
     def get(self, ref: BlobRef) -> bytes:
         """The raw bytes of a chunk; Corrupt, naming pack and offset, when they are not what `ref` says."""
@@ -37,6 +41,10 @@ class Blobs:
     def get_many(self, refs: Sequence[BlobRef]) -> list[bytes]:
         """The raw bytes of chunks in the order of `refs`; neighbours are read in one request. No holes."""
         return self._chunks.get_many(refs)
+
+    def load(self, refs: Sequence[BlobRef]) -> None:
+        """Have chunks in memory, neighbours read in one request; those that are there cost nothing."""
+        self._chunks.get_many([ref for ref in refs if self._chunks.cached(ref) is None])
 
     def get_page(self, ref: BlobRef) -> Page:
         """A page, both of its parts verified; Corrupt as for `get`."""

@@ -28,8 +28,12 @@ class Fetcher(Generic[T]):
     before it waits for those of others, so no two wait for each other. `_lock` guards `_coming`.
     """
 
-    def __init__(self, source: PackSource, verify: Callable[[bytes, BlobRef], T], *, memory: int) -> None:
+    def __init__(
+        self, source: PackSource, verify: Callable[[bytes, BlobRef], T], *, memory: int, around: int = 0
+    ) -> None:
+        """`memory`: bytes of values to keep. `around`: bytes on either side of a blob that go to a local cache."""
         self._source = source
+        self._around = around
         self._verify = verify
         self._cache: ByteLRU[BlobRef, T] = ByteLRU(memory)
         self._lock = threading.Lock()
@@ -95,7 +99,7 @@ class Fetcher(Generic[T]):
     def _fetch(self, span: Range, mine: Mapping[BlobRef, Future[T]]) -> None:
         damaged: list[tuple[BlobRef, Exception]]
         try:
-            data = self._source.fetch(span.pack, span.start, span.length)
+            data = self._source.fetch(span.pack, span.start, span.length, around=self._around)
             damaged = self._settle(span.refs, mine, data, span.start)
         except Exception as failure:
             damaged = [(ref, failure) for ref in span.refs]

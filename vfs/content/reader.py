@@ -69,6 +69,14 @@ class FileReader:
             for piece in self._pieces(self._top(entry, content), 0, entry.size):
                 yield piece.ref
 
+    def refs(self, entry: Entry, start: int, end: int) -> list[BlobRef]:
+        """The chunks that hold the bytes `start` to `end`, holes left out; may wait for list pages."""
+        content = self._content(entry)
+        if isinstance(content, bytes) or not entry.size:
+            return []
+        pieces = self._pieces(self._top(entry, content), start, min(end, entry.size))
+        return [piece.ref for piece in pieces if not _is_hole(piece.ref)]
+
     def stream(self, entry: Entry) -> Iterator[bytes]:
         """The content of a file in pieces of up to a few MiB, read ahead; nothing for an empty one."""
         content = self._content(entry)

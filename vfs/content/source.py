@@ -24,7 +24,8 @@ class PackCache(Protocol):
 class PackSource:
     """Ranges of packs. Thread-safe as the store and the cache are.
 
-    Invariant: only what its reader found to be right is given to the cache (see `keep`).
+    What is in the cache is checked like everything else when it is used: neighbours that nobody asked for may be
+    kept there unchecked.
     """
 
     def __init__(self, store: Store, cache: PackCache | None) -> None:
@@ -35,9 +36,17 @@ class PackSource:
         """The range if the cache has all of it."""
         return self._cache.get(pack, start, length) if self._cache is not None else None
 
-    def fetch(self, pack: bytes, start: int, length: int) -> bytes:
-        """The range from the store; shorter when the pack is. ObjectMissing when there is none."""
-        return self._store.get(pack_key(pack), start=start, length=length)
+    def fetch(self, pack: bytes, start: int, length: int, *, around: int = 0) -> bytes:
+        """The range from the store; shorter when the pack is. ObjectMissing when there is none.
+
+        With a cache, up to `around` bytes on either side are fetched too, for whoever asks for them next.
+        """
+        if self._cache is None or not around:
+            return self._store.get(pack_key(pack), start=start, length=length)
+        first = max(start - around, 0)
+        data = self._store.get(pack_key(pack), start=first, length=start - first + length + around)
+        self._cache.put(pack, first, data)
+        return data[start - first : start - first + length]
 
     def keep(self, pack: bytes, start: int, data: bytes) -> None:
         """Cache a range whose blobs are all right."""

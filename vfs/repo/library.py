@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
 from vfs.config.settings import Settings
 from vfs.content.blobs import Blobs
+from vfs.content.cache.disk import DiskCache
+from vfs.content.cache.opening import open_cache
 from vfs.content.known import KnownChunks
 from vfs.content.reader import FileReader
 from vfs.content.writer import ContentWriter
@@ -25,6 +28,7 @@ from vfs.tree.tree import Tree
 
 # Trees are small, their pages are kept by the one `Pages`; a walk over a history looks at two at a time.
 TREES_KEPT = 16
+_log = logging.getLogger(__name__)
 COMMITS_KEPT = 4096
 
 
@@ -35,10 +39,11 @@ class Library:
     cached here is never stale; refs are not cached.
     """
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, *, cache: DiskCache | None = None) -> None:
         self.store = store
         self.settings = settings
-        self.blobs = Blobs(store, memory=settings.memory)
+        self.cache = cache
+        self.blobs = Blobs(store, memory=settings.memory, cache=cache)
         self.files = FileReader(self.blobs)
         self.commits: BoundedCache[tuple[str, Digest], StoredCommit] = BoundedCache(COMMITS_KEPT)
         self._pages = Pages(self.blobs)
@@ -49,12 +54,12 @@ class Library:
     @classmethod
     def open(cls, settings: Settings) -> Self:
         """The store that `settings.store` names; StoreMissing, StoreFormat or another StoreError."""
-        return cls(open_store(settings.store, settings), settings)
+        return cls(open_store(settings.store, settings), settings, cache=open_cache(settings, warn=_log.warning))
 
     @classmethod
     def create(cls, settings: Settings) -> Self:
         """As `open`, making the store first; an existing store is opened as it is."""
-        return cls(create_store(settings.store, settings), settings)
+        return cls(create_store(settings.store, settings), settings, cache=open_cache(settings, warn=_log.warning))
 
     def tree(self, stored: StoredCommit) -> Tree:
         """The tree of a commit."""
@@ -82,6 +87,8 @@ class Library:
             known, self._known = self._known, None
         if known is not None:
             known.close()
+        if self.cache is not None:
+            self.cache.close()
         self.store.close()
 
     def __enter__(self) -> Self:

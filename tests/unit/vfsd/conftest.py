@@ -18,6 +18,7 @@ from vfs.repo.repos import create_repo
 from vfs.repo.sources import parse_source
 from vfsd.filesystem import FileSystem, build_filesystem
 from vfsd.patience import Patience
+from vfsd.trees import Trees
 
 Put = Callable[..., StoredCommit]
 Show = Callable[..., FileSystem]
@@ -80,7 +81,7 @@ def show(library: Library, make_spec: Callable[..., MountSpec], patience: Patien
     """`show("rev", View(…))`: the file system of a mount, with nothing in memory yet."""
 
     def call(kind: MountKind, *views: View) -> FileSystem:
-        return build_filesystem(make_spec(kind, *views), library, patience, Registry())
+        return build_filesystem(make_spec(kind, *views), Trees(library, patience, Registry()))
 
     return call
 

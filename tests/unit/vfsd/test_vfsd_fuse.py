@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from vfs.journal.log import Journal
 from vfs.metrics.counters import Registry
 from vfs.model.commit import StoredCommit
 from vfs.repo.library import Library
+from vfsd.ahead import Ahead
 from vfsd.filesystem import build_filesystem
 from vfsd.fuse import Operations
 from vfsd.lineage import Lineage, open_lineage
@@ -25,6 +26,7 @@ from vfsd.mount import mount_options
 from vfsd.node import ROOT
 from vfsd.patience import Patience
 from vfsd.threads import Threads
+from vfsd.trees import Trees
 from vfsd.troubles import Troubles
 
 Put = Callable[..., StoredCommit]
@@ -51,12 +53,26 @@ def lineage(spec: MountSpec) -> Iterator[Lineage]:
 
 
 @pytest.fixture
-async def operations(spec: MountSpec, library: Library, patience: Patience, lineage: Lineage) -> Operations:
+async def operations(
+    spec: MountSpec, library: Library, patience: Patience, lineage: Lineage
+) -> AsyncIterator[Operations]:
     counters = Registry()
-    files = build_filesystem(spec, library, patience, counters)
+    trees = Trees(library, patience, counters)
+    files = build_filesystem(spec, trees)
     patience.hurry_this_thread()
-    meters = Meters(counters, Troubles())
-    return Operations(files, threads=Threads(2), meters=meters, lineage=lineage, owner=(1000, 1001), deadline=10.0)
+    meters, troubles = Meters(counters, Troubles()), list[str]()
+    prefetcher = trees.prefetcher(troubles.append)
+    yield Operations(
+        files,
+        threads=Threads(2),
+        meters=meters,
+        lineage=lineage,
+        ahead=Ahead(files, prefetcher),
+        owner=(1000, 1001),
+        deadline=10.0,
+    )
+    prefetcher.close()
+    assert not troubles
 
 
 @pytest.fixture

@@ -1,0 +1,129 @@
+"""Brings what a pattern guessed: few large requests in threads of their own, within a budget of memory."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Protocol
+
+from vfs.content.prefetch.pattern import MIB, Pattern
+from vfs.errors import VfsError
+from vfs.model.entry import BlobRef, Entry
+
+# One request: large enough to be cheap per byte, small enough that its first chunk is not long in coming.
+REQUEST = 8 * MIB
+# The longest window of one stream: 20 ms of latency at 1 GB/s are 20 MB, three times over.
+WINDOW_MAX = 64 * MIB
+# Files whose reads are remembered.
+FILES = 256
+
+
+class Reader(Protocol):
+    """What the prefetcher needs of a reader of files."""
+
+    def refs(self, entry: Entry, start: int, end: int) -> Iterable[BlobRef]:
+        """The chunks, without holes, that hold the bytes `start` to `end`; may wait for list pages."""
+
+
+class Source(Protocol):
+    """Where chunks are brought into memory."""
+
+    def load(self, refs: Sequence[BlobRef]) -> None:
+        """Have the chunks in memory; those that are there cost nothing."""
+
+
+class Prefetcher:
+    """Patterns by file, and threads that follow them.
+
+    `note` belongs to one thread, the event loop of a mount, and never waits. What is on its way is bounded
+    by `budget` bytes: guesses beyond it are dropped, the reader then fetches for itself. Threads are daemonic: one
+    that hangs in the store keeps nothing alive. Errors are passed to `failed` and end there: the
+    reader meets them again by itself, with its own deadline.
+    """
+
+    def __init__(
+        self, reader: Reader, source: Source, *, threads: int, budget: int, failed: Callable[[VfsError], None]
+    ) -> None:
+        self._reader, self._source, self._failed = reader, source, failed
+        self._budget = budget
+        self._patterns: OrderedDict[Hashable, Pattern] = OrderedDict()
+        self._queue: queue.SimpleQueue[tuple[Callable[[], None], int] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._coming = 0
+        self.fetched = 0
+        self._threads = threads
+        for number in range(threads):
+            threading.Thread(target=self._work, name=f"prefetch-{number}", daemon=True).start()
+
+    def note(self, file: Hashable, entry: Entry, offset: int, length: int, *, waited: bool) -> None:
+        """A program read `length` bytes at `offset`; `waited` when they had to be fetched first."""
+        pattern = self._patterns.get(file)
+        if pattern is None:
+            pattern = self._patterns[file] = Pattern()
+            if len(self._patterns) > FILES:
+                self._patterns.popitem(last=False)
+        self._patterns.move_to_end(file)
+        limit = min(WINDOW_MAX, self._budget // 2)
+        for start, end in pattern.note(offset, length, entry.size, waited=waited, limit=limit):
+            self._submit(partial(self._plan, entry, start, end), 0)
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Let a thread do `work`: find out what to fetch where that may wait."""
+        self._submit(work, 0)
+
+    def fetch(self, refs: Sequence[BlobRef]) -> None:
+        """Bring chunks that somebody else guessed."""
+        for group in requests(refs):
+            self._submit_group(group)
+
+    def close(self) -> None:
+        """Let the threads end; what waits is dropped."""
+        for _ in range(self._threads):
+            self._queue.put(None)
+
+    def _plan(self, entry: Entry, start: int, end: int) -> None:
+        self.fetch(list(self._reader.refs(entry, start, end)))
+
+    def _submit_group(self, group: list[BlobRef]) -> None:
+        size = sum(ref.length for ref in group)
+        with self._lock:
+            if self._coming + size > self._budget:
+                return
+        self._submit(lambda: self._load(group, size), size)
+
+    def _submit(self, work: Callable[[], None], size: int) -> None:
+        with self._lock:
+            self._coming += size
+        self._queue.put((work, size))
+
+    def _load(self, group: list[BlobRef], size: int) -> None:
+        self._source.load(group)
+        self.fetched += size
+
+    def _work(self) -> None:
+        while (item := self._queue.get()) is not None:
+            work, size = item
+            try:
+                work()
+            except VfsError as error:
+                self._failed(error)
+            finally:
+                with self._lock:
+                    self._coming -= size
+
+
+def requests(refs: Iterable[BlobRef]) -> Iterator[list[BlobRef]]:
+    """`refs` in groups of up to 8 MiB that are neighbours in one pack."""
+    group: list[BlobRef] = []
+    size = 0
+    for ref in refs:
+        if group and (ref.pack != group[-1].pack or size + ref.stored > REQUEST):
+            yield group
+            group, size = [], 0
+        group.append(ref)
+        size += ref.stored
+    if group:
+        yield group
