@@ -21,7 +21,9 @@ from typing import Any
 import pytest
 
 from vfs.config.settings import load
+from vfs.control.client import Client
 from vfs.control.launch import start
+from vfs.control.place import Place
 from vfs.control.registry import Registry
 from vfs.control.spec import MountSpec, new_id
 from vfs.errors import DaemonError
@@ -349,29 +351,30 @@ def test_names_and_times_that_are_hard(vfs: Vfs, repo: str, mountpoint: Path, is
         assert caught.value.errno == number
 
 
-def test_names_once_looked_up_cost_no_request(vfs: Vfs, data: Path, mountpoint: Path) -> None:
+def test_what_the_kernel_knows_costs_no_request(vfs: Vfs, data: Path, mountpoint: Path) -> None:
     vfs("mount", "data", mountpoint)
 
     def look() -> None:
         for name in ("big", "dir/small", "none", "dir/none"):
             with contextlib.suppress(FileNotFoundError):
                 os.stat(mountpoint / name)
+        (mountpoint / "big").read_bytes()
 
     def asked() -> dict[str, int]:
-        (mount,) = json.loads(vfs("status", "--json").stdout)
-        operations: dict[str, int] = mount["daemon"]["operations"]
-        return operations
+        with Client(Place(str(state_of(mountpoint, vfs)))) as client:
+            return client.status().operations
 
-    look()
-    before = asked()
-    for _ in range(50):
+    def requests_of_fifty_looks() -> list[int]:
         look()
-    after = asked()
-    assert [before.get(name) for name in ("lookup", "getattr")] == [after.get(name) for name in ("lookup", "getattr")]
-    (mountpoint / "big").read_bytes()
-    reads = asked()["read"]
-    (mountpoint / "big").read_bytes()
-    assert asked()["read"] == reads
+        before = asked()
+        for _ in range(50):
+            look()
+        after = asked()
+        return [after[name] - before[name] for name in ("lookup", "getattr", "read", "open")]
+
+    # More than once: a benchmark beside us may tell the kernel to drop its caches at any moment.
+    found = [requests_of_fifty_looks() for _ in range(10)]
+    assert [0, 0, 0, 50] in found, found
 
 
 def test_all_repos_and_a_branch_that_moves(vfs: Vfs, data: Path, mountpoint: Path) -> None:
