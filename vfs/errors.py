@@ -192,6 +192,13 @@ class StoreTimeout(StoreError):
     wire = "store_timeout"
 
 
+class StoreThrottled(StoreTimeout):
+    """The store is there and asks for fewer requests, for longer than the deadline of the operation."""
+
+    errno = E.EAGAIN
+    wire = "store_throttled"
+
+
 class Conflict(VfsError):
     """Two histories changed the same paths, or a ref moved: nothing was overwritten."""
 

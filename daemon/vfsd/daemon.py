@@ -17,8 +17,10 @@ from vfs.errors import VfsError
 from vfs.metrics.counters import Registry
 from vfs.metrics.names import BUILD, STARTED, UP
 from vfs.repo.library import Library
+from vfs.store.breaker import BreakerStore
 from vfs.store.measured import MeasuredStore
 from vfs.store.open import open_store
+from vfs.store.protocol import Store
 from vfsd.filesystem import build_filesystem
 from vfsd.levers import levers
 from vfsd.lineage import open_lineage
@@ -45,7 +47,7 @@ class Daemon:
         self.patience = Patience()
         self._ends = contextlib.ExitStack()
         with contextlib.ExitStack() as ends:
-            store = MeasuredStore(open_store(spec.settings.store, spec.settings), self.counters)
+            store = _store(spec, self.counters, self.troubles)
             cache = open_cache(spec.settings, warn=self.troubles.note)
             self.library = Library(store, spec.settings, cache=cache)
             ends.callback(self.library.close)
@@ -119,3 +121,9 @@ class Daemon:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._ends.close()
+
+
+def _store(spec: MountSpec, counters: Registry, troubles: Troubles) -> Store:
+    """The store of a mount: counted, and given up at once while it is out of reach."""
+    store = open_store(spec.settings.store, spec.settings)
+    return MeasuredStore(BreakerStore(store, said=troubles.note), counters)

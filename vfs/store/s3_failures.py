@@ -7,7 +7,7 @@ import re
 import urllib3
 import urllib3.exceptions as u3
 
-from vfs.errors import ObjectMissing, StoreDenied, StoreError, StoreFull, StoreMissing, StoreTimeout
+from vfs.errors import ObjectMissing, StoreDenied, StoreError, StoreFull, StoreMissing, StoreThrottled, StoreTimeout
 from vfs.store.retry import Failure
 
 _MISSING = frozenset({"NoSuchKey", "NotFound", "NoSuchVersion"})
@@ -20,9 +20,9 @@ _DENIED = frozenset({
 # Answers of a service that is busy or in trouble; the same request may succeed a moment later.
 _TRANSIENT_CODES = frozenset({
     "ConditionalRequestConflict", "InternalError", "OperationAborted", "RequestTimeout", "ServiceUnavailable",
-    "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests",
 })  # fmt: skip
-_TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+_THROTTLED_CODES = frozenset({"SlowDown", "Throttling", "ThrottlingException", "TooManyRequests"})
+_TRANSIENT_STATUS = frozenset({408, 425, 500, 502, 503, 504})
 _ELEMENT = re.compile(rb"<(Code|Message)>([^<]{0,300})</")
 
 
@@ -42,6 +42,8 @@ def http_failure(status: int, code: str, message: str) -> Failure:
     """The meaning of an error answer."""
     if code in _NO_BUCKET:
         return Failure(StoreMissing, "no such bucket")
+    if code in _THROTTLED_CODES or status == 429:
+        return Failure(StoreThrottled, f"the service answers {_shown(status, code, message)}", transient=True)
     if code in _TRANSIENT_CODES or status in _TRANSIENT_STATUS:
         return Failure(StoreTimeout, f"the service answers {_shown(status, code, message)}", transient=True)
     if code in _FULL or status == 507:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import urllib3
 
-from vfs.errors import ObjectMissing, StoreDenied, StoreError, StoreFull, StoreMissing, StoreTimeout
+from vfs.errors import ObjectMissing, StoreDenied, StoreError, StoreFull, StoreMissing, StoreThrottled, StoreTimeout
 from vfs.store.s3_failures import Refusal, http_failure, transport_failure
 
 
@@ -23,8 +23,8 @@ from vfs.store.s3_failures import Refusal, http_failure, transport_failure
         (400, "ExpiredToken", StoreDenied, False),
         (403, "QuotaExceeded", StoreFull, False),
         (507, "XMinioStorageFull", StoreFull, False),
-        (503, "SlowDown", StoreTimeout, True),
-        (429, "", StoreTimeout, True),
+        (503, "SlowDown", StoreThrottled, True),
+        (429, "", StoreThrottled, True),
         (500, "InternalError", StoreTimeout, True),
         (400, "RequestTimeout", StoreTimeout, True),
         (409, "ConditionalRequestConflict", StoreTimeout, True),
