@@ -18,7 +18,7 @@ from vfs.model.commit import Commit, InputCommit, Locations, StoredCommit
 from vfs.model.entry import ChunkList
 from vfs.model.ids import Digest
 from vfs.model.record import RunRecord, encode_record
-from vfs.repo.commits import read_commit, write_commit
+from vfs.repo.commits import read_linked, write_commit
 from vfs.repo.library import Library
 from vfs.repo.merge import merge_trees
 from vfs.repo.refs import Refs
@@ -106,9 +106,12 @@ class _Draft:
         """Write the commit and move the branch, again on each new head until it holds."""
         branches = Refs(self.library, self.repo).branches
         written: list[StoredCommit] = []
+        where = f"{self.repo}@{self.branch}"
         for attempt in range(ATTEMPTS):
             found = branches.find(self.branch)
-            head, version = (read_commit(self.library, self.repo, found[0]), found[1]) if found else (None, None)
+            head, version = (
+                (read_linked(self.library, self.repo, found[0], by=where), found[1]) if found else (None, None)
+            )
             landed = self._landed(head, written)
             if landed is not None:
                 return landed
@@ -120,7 +123,7 @@ class _Draft:
                 time.sleep(random.uniform(0, min(PAUSE_FIRST * 2**attempt, PAUSE_MOST)))
             else:
                 return stored
-        raise Conflict(f"{self.repo}@{self.branch}: was moved by other writers {ATTEMPTS} times in a row; try again")
+        raise Conflict(f"{where}: was moved by other writers {ATTEMPTS} times in a row; try again")
 
     def _write(self, head: StoredCommit | None) -> StoredCommit:
         moved_on = head is not None and (self.base is None or head.id != self.base.id)
@@ -165,5 +168,5 @@ class _Draft:
                 return ours[head.id]
             if head.commit.parents in stop or not head.commit.parents:
                 return None
-            head = read_commit(self.library, self.repo, head.commit.parents[0])
+            head = read_linked(self.library, self.repo, head.commit.parents[0], by=f"{self.repo}@{self.branch}")
         return None

@@ -37,6 +37,14 @@ def read_commit(library: Library, repo: str, id: Digest) -> StoredCommit:
     return library.commits.put((repo, id), decode_commit(id, data))
 
 
+def read_linked(library: Library, repo: str, id: Digest, *, by: str) -> StoredCommit:
+    """A commit that a ref or another commit names, `by` in words; Corrupt when the store has lost it."""
+    try:
+        return read_commit(library, repo, id)
+    except RevisionNotFound as error:
+        raise Corrupt(f"{by}: commit {id.hex()} is missing from the store") from error
+
+
 def commit_ids(library: Library, repo: str) -> Iterator[Digest]:
     """The ids of all commits of a repo, on a branch or not, in order of their hex form."""
     return _listed(library, commits_prefix(repo))

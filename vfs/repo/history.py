@@ -8,8 +8,8 @@ from itertools import islice
 
 from vfs.model.commit import StoredCommit
 from vfs.model.entry import Kind
-from vfs.model.ids import Digest
-from vfs.repo.commits import read_commit
+from vfs.model.ids import Digest, short
+from vfs.repo.commits import read_linked
 from vfs.repo.library import Library
 from vfs.repo.resolve import Resolved
 from vfs.tree.diff import diff
@@ -39,7 +39,7 @@ def _ancestry(library: Library, repo: str, head: StoredCommit) -> Iterator[Store
         for parent in stored.commit.parents:
             if parent not in seen:
                 seen.add(parent)
-                older = read_commit(library, repo, parent)
+                older = read_linked(library, repo, parent, by=f"{repo}: parent of {short(stored.id)}")
                 heappush(queue, (-older.commit.time_ns, older.id, older))
 
 
@@ -48,7 +48,7 @@ def _touches(library: Library, repo: str, stored: StoredCommit, path: bytes) -> 
     new = new_tree.find(path)
     if not stored.commit.parents:
         return new is not None
-    parent = read_commit(library, repo, stored.commit.parents[0])
+    parent = read_linked(library, repo, stored.commit.parents[0], by=f"{repo}: parent of {short(stored.id)}")
     if parent.commit.root == stored.commit.root:
         return False
     old_tree = library.tree(parent)

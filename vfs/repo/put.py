@@ -135,7 +135,7 @@ def _standard_input(
     writer: ContentWriter, base: Tree | None, path: bytes, stdin: BinaryIO, progress: Progress
 ) -> Iterator[Entry]:
     _check_no_directory(base, path)
-    parents = _parents(base, path, own=True)
+    parents = _parents(base, path.rpartition(b"/")[0], own=False)
     progress.start(None)
     return chain(parents, _streamed(writer, path, stdin, progress))
 

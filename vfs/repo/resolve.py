@@ -7,11 +7,11 @@ import re
 
 import msgspec
 
-from vfs.errors import AmbiguousRevision, Corrupt, Refused, RevisionNotFound, UsageError
+from vfs.errors import AmbiguousRevision, Refused, RevisionNotFound, UsageError
 from vfs.model.commit import StoredCommit
 from vfs.model.ids import Digest, short
 from vfs.model.revision import Revision
-from vfs.repo.commits import by_prefix, read_commit
+from vfs.repo.commits import by_prefix, read_linked
 from vfs.repo.library import Library
 from vfs.repo.refs import Refs
 from vfs.repo.repos import repo_info
@@ -44,11 +44,11 @@ class Target(msgspec.Struct, frozen=True):
 def resolve(library: Library, revision: Revision) -> Resolved:
     """The commit a revision names; RepoNotFound, RevisionNotFound, AmbiguousRevision."""
     id, branch = _named(library, revision)
-    stored = _held(library, revision, id)
+    stored = read_linked(library, revision.repo, id, by=str(revision))
     for step in range(revision.back):
         if not stored.commit.parents:
             raise RevisionNotFound(f"{revision}: the history has only {step + 1} commits")
-        stored = _held(library, revision, stored.commit.parents[0])
+        stored = read_linked(library, revision.repo, stored.commit.parents[0], by=str(revision))
     return Resolved(revision, revision.repo, stored, revision.path, branch)
 
 
@@ -59,7 +59,8 @@ def resolve_branch(library: Library, revision: Revision) -> Target:
     refs = Refs(library, revision.repo)
     found = refs.branches.find(revision.branch)
     if found is not None:
-        return Target(revision.repo, revision.branch, _held(library, revision, found[0]))
+        head = read_linked(library, revision.repo, found[0], by=str(revision))
+        return Target(revision.repo, revision.branch, head)
     repo_info(library, revision.repo)
     if revision.rev is not None:
         _refuse_other_kinds(library, refs, revision, revision.rev)
@@ -108,10 +109,3 @@ def _no_default_branch(refs: Refs, revision: Revision) -> str:
     if branches:
         return f"{revision}: no branch {revision.branch}; there is {', '.join(branches[:_CANDIDATES_SHOWN])}"
     return f"{revision}: no commits yet"
-
-
-def _held(library: Library, revision: Revision, id: Digest) -> StoredCommit:
-    try:
-        return read_commit(library, revision.repo, id)
-    except RevisionNotFound as error:
-        raise Corrupt(f"{revision}: commit {id.hex()} is missing from the store") from error

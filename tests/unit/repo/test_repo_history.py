@@ -51,6 +51,16 @@ def test_the_log_of_a_branch_and_of_paths(grown: Library) -> None:
     assert messages(grown, "r:nope") == []
 
 
+def test_a_lost_parent_is_named(grown: Library) -> None:
+    lost = resolve(grown, parse_revision("r~2")).stored.id
+    with Library.open(grown.settings) as fresh:
+        fresh.store.delete(f"repos/r/commits/{lost.hex()}")
+        with pytest.raises(Corrupt, match=f"^r: parent of .*: commit {lost.hex()} is missing from the store$"):
+            messages(fresh, "r")
+        with pytest.raises(Corrupt, match=f"^r~4: commit {lost.hex()} is missing from the store$"):
+            resolve(fresh, parse_revision("r~4"))
+
+
 def differences(library: Library, a: str, b: str) -> dict[bytes, Change]:
     found = compare(library, resolve(library, parse_revision(a)), resolve(library, parse_revision(b)))
     return {difference.path: change_of(difference) for difference in found}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vfs.errors import Conflict
@@ -159,6 +159,7 @@ def put_model(model: Model, path: bytes, value: str) -> None:
     model[path] = value
 
 
+@settings(deadline=None)
 @given(models(), models(), models())
 def test_a_merge_has_every_change_of_both_sides_or_is_a_conflict(base: Model, ours: Model, theirs: Model) -> None:
     try:
@@ -174,6 +175,7 @@ def test_a_merge_has_every_change_of_both_sides_or_is_a_conflict(base: Model, ou
     assert all(result.get(path.rpartition(b"/")[0], "d") == "d" for path in result)
 
 
+@settings(deadline=None)
 @given(models(), models())
 def test_a_merge_with_an_unchanged_side_gives_the_other(base: Model, changed: Model) -> None:
     assert merged(base, changed, base) == changed

@@ -104,6 +104,22 @@ def test_standard_input_lands_at_the_prefix(library: Library, entries, content) 
     assert list(entries("r")) == [b"", b"logs", b"logs/today"]
 
 
+def test_standard_input_replaces_a_file_and_makes_its_parents(library: Library, entries, content) -> None:
+    def put_bytes(path: bytes, data: bytes) -> None:
+        put(library, parse_revision("r"), [parse_source("-")], prefix=path, stdin=io.BytesIO(data))
+
+    put_bytes(b"logs/today", b"first")
+    put_bytes(b"logs/today", b"second")
+    put_bytes(b"top", b"at the top")
+    assert content("r", b"logs/today") == b"second"
+    assert content("r", b"top") == b"at the top"
+    with pytest.raises(NotADirectory, match="logs/today: not a directory in the branch"):
+        put_bytes(b"logs/today/below", b"x")
+    with pytest.raises(IsADirectory, match="logs: a directory in the branch"):
+        put_bytes(b"logs", b"x")
+    assert list(entries("r")) == [b"", b"logs", b"top", b"logs/today"]
+
+
 @pytest.mark.parametrize(
     ("words", "prefix", "why"),
     [

@@ -132,7 +132,7 @@ def test_a_put_killed_at_any_time_leaves_the_branch_old_or_new(
     (top / "seed").write_bytes(b"seed")
     put_paths("r", top)
     chance = random.Random(7)
-    for round in range(12):
+    for round in range(8):
         for number in range(40):
             (top / f"{round}-{number}").write_bytes(chance.randbytes(20_000))
         (top / f"large{round}").write_bytes(chance.randbytes(5 << 20))
@@ -149,8 +149,54 @@ def test_a_put_killed_at_any_time_leaves_the_branch_old_or_new(
         assert verify(library, after).ok
     assert not put_paths("r", top).failures
     final = resolve(library, parse_revision("r"))
-    assert final.stored.commit.entries == 3 + 12 * 41
+    assert final.stored.commit.entries == 3 + 8 * 41
     assert verify(library, final).ok
+
+
+STEPS = """
+import itertools, os, signal, sys
+from vfs.store.local import LocalStore
+
+at, moment = int(sys.argv[6]), sys.argv[7]
+calls = itertools.count(1)
+
+def dying(real):
+    def call(self, key, *args, **words):
+        number = next(calls)
+        if number == at and moment == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = real(self, key, *args, **words)
+        if number == at and moment == "after":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+    return call
+
+LocalStore.put, LocalStore.swap = dying(LocalStore.put), dying(LocalStore.swap)
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
+def test_a_put_killed_at_each_durable_step(
+    library: Library, settings: Settings, work: Path, put_paths, step: int, moment: str
+) -> None:
+    (work / "seed").write_bytes(b"seed")
+    before = put_paths("r", work / "seed").stored
+    # A pack of content, a pack of pages, the commit, the branch: four steps, the fifth is never reached.
+    (work / "f").write_bytes(os.urandom(5000))
+    words = [settings.store, settings.state_dir, settings.cache_dir, str(work / "f"), "", str(step), moment]
+    done = subprocess.run(
+        [sys.executable, "-c", STEPS + WRITER, *words], input=b"go\n", capture_output=True, timeout=60
+    )
+    assert done.returncode == (0 if step == 5 else -signal.SIGKILL), done.stderr
+    after = resolve(library, parse_revision("r"))
+    moved = step == 5 or (step, moment) == (4, "after")
+    assert after.stored.commit.parents == ((before.id,) if moved else ())
+    assert verify(library, after).ok
+    again = put_paths("r", work / "f")
+    assert again.changed is not moved
+    assert verify(library, resolve(library, parse_revision("r"))).ok
+    assert len(list(log(library, resolve(library, parse_revision("r"))))) == 2
 
 
 def commit_file(library: Library, base, path: bytes, *, hook=None):
