@@ -8,10 +8,12 @@ from vfs.content.prefetch.prefetcher import Prefetcher
 from vfs.content.reader import FileReader
 from vfs.control.spec import View
 from vfs.metrics.counters import Registry
+from vfs.metrics.names import PREFETCHED
 from vfs.model.ids import Digest
 from vfs.repo.commits import read_commit
 from vfs.repo.library import Library
 from vfs.tree.tree import Tree, check_root
+from vfsd.counted import CountedCache
 from vfsd.entries import Entries
 from vfsd.mounted import MountedTree
 from vfsd.node import FOREVER, ROOT, Part
@@ -28,12 +30,12 @@ class Trees:
 
     def __init__(self, library: Library, patience: Patience, counters: Registry) -> None:
         self.library = library
+        self._counters = counters
+        cache = None if library.cache is None else CountedCache(library.cache, counters)
         self.patience = patience
         self.space = Space()
         self.entries = Entries()
-        self.blobs = PatientBlobs(
-            library.store, patience, counters, memory=library.settings.memory, cache=library.cache
-        )
+        self.blobs = PatientBlobs(library.store, patience, counters, memory=library.settings.memory, cache=cache)
         self.pages = PatientPages(self.blobs, patience)
         self.files = FileReader(self.blobs)
 
@@ -45,6 +47,7 @@ class Trees:
             threads=REMOTE_THREADS if self.library.cache is not None else LOCAL_THREADS,
             budget=self.library.settings.memory // 2,
             failed=lambda error: failed(f"prefetch: {error}"),
+            counter=self._counters.counter(PREFETCHED),
         )
 
     def root(self, view: View) -> MountedTree:

@@ -22,11 +22,13 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
     "Stores and repos": (
         _item("init", "Create the store, or check that it is there."),
         _item("repo", "Create, list, show and delete repos."),
+        _item("cache", "Show, check, limit and empty the local cache."),
         _item("config", "Show each setting and where it comes from."),
     ),
     "Data in and out": (
         _item("put", "Commit files and directories into a repo."),
         _item("export", "Write a revision to a local directory."),
+        _item("prefetch", "Fetch what a program will read into the local cache."),
         _item("rm", "Remove a path from a branch, as a new commit."),
     ),
     "Looking at revisions": (
@@ -51,6 +53,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
         _item("umount", "Unmount a directory."),
         _item("mounts", "List the mounts of this user."),
         _item("status", "Show the health of mounts and what changed in them."),
+        _item("stats", "Show what mounts asked of their store: requests, bytes, hits."),
         _item("commit", "Commit what changed in a writable mount."),
         _item("discard", "Throw away what changed in a writable mount."),
         _item("run", "Run a program on revisions and commit what it writes."),

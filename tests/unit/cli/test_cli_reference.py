@@ -66,7 +66,7 @@ def test_help_fits_a_terminal(command: click.Command, context: click.Context) ->
 
 def test_listings_have_json() -> None:
     without = {"init", "cat", "export", "rm", "mount", "umount", "discard", "run", "completion"}
-    without |= {"vfs repo create", "vfs repo delete", "vfs journal rebuild"}
+    without |= {"vfs cache clear", "vfs cache limit", "vfs repo create", "vfs repo delete", "vfs journal rebuild"}
     without |= {f"vfs {kind} {verb}" for kind in ("branch", "tag") for verb in ("create", "move", "delete")}
     for command, context in LEAVES:
         has = any("--json" in parameter.opts for parameter in command.params)

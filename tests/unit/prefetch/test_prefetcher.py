@@ -16,6 +16,7 @@ from vfs.content.prefetch.prefetcher import REQUEST, Prefetcher, requests
 from vfs.content.reader import FileReader
 from vfs.content.writer import ContentWriter
 from vfs.errors import VfsError
+from vfs.metrics.counters import Counter
 from vfs.model.entry import BlobRef, Entry, Kind
 from vfs.store.memory import MemoryStore
 
@@ -55,13 +56,16 @@ class Setup:
         self.blobs = Blobs(self.store, memory=128 * MIB)
         self.reader = FileReader(self.blobs)
         self.failures: list[VfsError] = []
-        self.prefetcher = Prefetcher(self.reader, self.blobs, threads=2, budget=budget, failed=self.failures.append)
+        self.fetched = Counter()
+        self.prefetcher = Prefetcher(
+            self.reader, self.blobs, threads=2, budget=budget, failed=self.failures.append, counter=self.fetched
+        )
 
     def wait_for(self, size: int) -> None:
         """Until `size` bytes were prefetched; fails after 20 s."""
         end = time.monotonic() + 20
-        while self.prefetcher.fetched < size:
-            assert time.monotonic() < end, f"only {self.prefetcher.fetched} bytes came"
+        while self.fetched.value < size:
+            assert time.monotonic() < end, f"only {self.fetched.value} bytes came"
             time.sleep(0.002)
 
 
@@ -92,7 +96,7 @@ def test_what_is_on_its_way_stays_within_the_budget(tmp_path: Path) -> None:
     setup.store.free.set()
     setup.wait_for(4 * MIB)
     time.sleep(0.2)
-    assert setup.prefetcher.fetched <= 12 * MIB
+    assert setup.fetched.value <= 12 * MIB
     setup.prefetcher.close()
 
 

@@ -10,8 +10,10 @@ from vfs.cli.call import Call, pass_call
 
 @click.command("init")
 @click.argument("url", required=False)
+@click.option("--endpoint", metavar="URL", help="S3 service other than AWS; kept nowhere, see s3.endpoint.")
+@click.option("--region", metavar="NAME", help="Region of the bucket; kept nowhere, see s3.region.")
 @pass_call
-def init_command(call: Call, url: str | None) -> None:
+def init_command(call: Call, url: str | None, endpoint: str | None, region: str | None) -> None:
     """Create the store, or check that it is there.
 
     Without URL it is the store of the settings; a store that exists is left as it is.
@@ -27,6 +29,9 @@ def init_command(call: Call, url: str | None) -> None:
     usual = call.settings().store
     if url is not None:
         call.overrides["store"] = url
+    for key, value in (("s3.endpoint", endpoint), ("s3.region", region)):
+        if value is not None:
+            call.overrides[key] = value
     with Library.create(call.settings()) as library:
         output.line(f"store {library.store.url} is ready")
     if url is not None and url != usual:

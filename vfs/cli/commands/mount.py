@@ -31,6 +31,7 @@ from vfs.workspace.attach import Attached, attach_layer
 @click.option("--rw", "writable", is_flag=True, help="Writable: changes go to a layer, see vfs commit.")
 @click.option("--foreground", is_flag=True, help="Stay in the foreground, for service managers.")
 @click.option("--metrics-port", type=click.IntRange(1, 65535), metavar="PORT", help="Serve /metrics on 127.0.0.1:PORT.")
+@click.option("--memory", metavar="SIZE", help="Memory for content, such as 512MiB, instead of the setting.")
 @click.option("--allow-other/--private", default=None, help="Whether other users see the mount; if the system lets us.")
 @pass_call
 def mount_command(
@@ -40,6 +41,7 @@ def mount_command(
     writable: bool,
     foreground: bool,
     metrics_port: int | None,
+    memory: str | None,
     allow_other: bool | None,
 ) -> None:
     """Mount a revision, or all repos, as a directory.
@@ -55,6 +57,8 @@ def mount_command(
       vfs mount --all /mnt/vfs
     """
     revision, directory = _parsed(words, everything, writable)
+    if memory is not None:
+        call.overrides["memory"] = memory
     spec = MountSpec(
         id=new_id(),
         mountpoint=canonical(directory),

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from vfs.content.prefetch.pattern import MIB, Pattern
 from vfs.errors import VfsError
+from vfs.metrics.counters import Counter
 from vfs.model.entry import BlobRef, Entry
 
 # One request: large enough to be cheap per byte, small enough that its first chunk is not long in coming.
@@ -38,22 +39,29 @@ class Source(Protocol):
 class Prefetcher:
     """Patterns by file, and threads that follow them.
 
-    `note` belongs to one thread, the event loop of a mount, and never waits. What is on its way is bounded
-    by `budget` bytes: guesses beyond it are dropped, the reader then fetches for itself. Threads are daemonic: one
-    that hangs in the store keeps nothing alive. Errors are passed to `failed` and end there: the
-    reader meets them again by itself, with its own deadline.
+    `note` belongs to one thread, the event loop of a mount, and never waits. What is on its way is bounded by
+    `budget` bytes: guesses beyond it are dropped, the reader then fetches for itself. What was brought is
+    added to `counter`. Threads are daemonic: one that hangs in the store keeps nothing alive. Errors go to
+    `failed` and end there: the reader meets them again by itself, with its own deadline.
     """
 
     def __init__(
-        self, reader: Reader, source: Source, *, threads: int, budget: int, failed: Callable[[VfsError], None]
+        self,
+        reader: Reader,
+        source: Source,
+        *,
+        threads: int,
+        budget: int,
+        failed: Callable[[VfsError], None],
+        counter: Counter | None = None,
     ) -> None:
         self._reader, self._source, self._failed = reader, source, failed
+        self._counter = counter or Counter()
         self._budget = budget
         self._patterns: OrderedDict[Hashable, Pattern] = OrderedDict()
         self._queue: queue.SimpleQueue[tuple[Callable[[], None], int] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._coming = 0
-        self.fetched = 0
         self._threads = threads
         for number in range(threads):
             threading.Thread(target=self._work, name=f"prefetch-{number}", daemon=True).start()
@@ -101,7 +109,7 @@ class Prefetcher:
 
     def _load(self, group: list[BlobRef], size: int) -> None:
         self._source.load(group)
-        self.fetched += size
+        self._counter.add(size)
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
