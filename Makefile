@@ -1,10 +1,11 @@
 # `make demo` and `make test` do all their own set-up; both can be repeated.
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test lint clean bench bench-peers
 
 help:
 	@echo 'make demo    see it work: commit, mount, run, lineage, on real files (sets itself up)'
 	@echo 'make test    every check and test (sets itself up)'
 	@echo 'make lint    the checks without the tests'
+	@echo 'make bench   measure against ext4, S3 clients and peers (root, 25 GB of disk, an hour; BENCH=--quick: less)'
 	@echo 'make setup   system packages and .venv only'
 	@echo 'make clean   remove .venv and everything made here'
 
@@ -22,6 +23,14 @@ test:
 lint:
 	@packaging/setup.sh test
 	@packaging/check.sh --no-tests
+
+bench:
+	@packaging/setup.sh test
+	@cd tests && ../.venv/bin/python -m bench --out ../docs $(BENCH)
+
+bench-peers:
+	apt-get install -y --no-install-recommends rclone s3fs restic borgbackup python3-llfuse squashfuse squashfs-tools \
+	    fuse-overlayfs radosgw ceph-mon ceph-osd ceph-base
 
 clean:
 	rm -rf .venv .demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The benchmark: one run, one table, every figure a ratio. Started by `make bench`; no test imports it."""
