@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -161,6 +162,12 @@ def unexpected_log_warnings(request: pytest.FixtureRequest) -> Iterator[None]:
     surprising = [text for text in seen.messages if not any(pattern.search(text) for pattern in expected)]
     if surprising:
         pytest.fail("log warnings that this test did not expect:\n" + "\n".join(surprising), pytrace=False)
+
+
+def pytest_configure() -> None:
+    """Ctrl-C works in what tests start, also where this run is in the background of a script, which ignores it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _can_mount() -> bool:
