@@ -162,6 +162,24 @@ def test_a_write_whose_answer_was_lost_and_that_was_overwritten_is_a_conflict(
     assert direct.get(REF) == b"theirs"
 
 
+def test_the_same_bytes_of_another_writer_are_not_taken_for_ours(
+    store: S3Store, direct: S3Store, line: FaultProxy
+) -> None:
+    first = store.swap(REF, b"one", expected=None)
+    second = store.swap(REF, b"two", expected=first)
+
+    def is_overtaken_and_fails(exchange: Exchange) -> None:
+        direct.swap(REF, b"three", expected=second)
+        BUSY(exchange)
+
+    line.plan("PUT", is_overtaken_and_fails)
+    with pytest.raises(Conflict):
+        store.swap(REF, b"three", expected=second)
+    line.plan("PUT", f.loses_answer)
+    store.swap(REF, b"three", expected=direct.get_version(REF)[1])
+    assert line.left == 0
+
+
 def test_parts_whose_answers_were_lost_make_the_object_once(store: S3Store, direct: S3Store, line: FaultProxy) -> None:
     data = secrets.token_bytes(PART_SIZE + 5)
     line.plan("POST", f.loses_answer, f.passed, f.loses_answer)

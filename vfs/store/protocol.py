@@ -29,7 +29,10 @@ class Store(Protocol):
         """`length` bytes from `start` (to the end when None). A shorter object gives what there is."""
 
     def get_version(self, key: str) -> tuple[bytes, str]:
-        """The whole object and its version token, for `swap`."""
+        """The whole object and its version token, for `swap`.
+
+        A version may be that of the content: a ref that moved away and back is of its old version again.
+        """
 
     def put(self, key: str, data: bytes | bytearray | memoryview) -> None:
         """Store an immutable object durably, whole or not at all. Repeating it with the same bytes is harmless."""

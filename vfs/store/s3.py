@@ -6,10 +6,11 @@ keys of the bucket.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 import botocore.exceptions as be
@@ -39,23 +40,26 @@ _READ_TIMEOUT = 15.0
 _ATTEMPTS = 4
 # Seconds to wait for a service that never answered yet: a mistyped endpoint should not look like a slow one.
 _UNREACHABLE = 10.0
+# Metadata of an object that a conditional write made.
+_MARK = "vfs-write"
 # More than the threads of one process that read and write at a time.
 _CONNECTIONS = 64
 
 
 class Head(msgspec.Struct, frozen=True):
-    """An object without its content; the ETag as the service sent it."""
+    """An object without its content: the ETag as the service sent it, and the mark of a conditional write."""
 
     etag: str
     size: int
+    mark: str
 
 
 class Unmet(Exception):
-    """A condition was not met; `unsure` when an attempt before, whose answer was lost, may have met it."""
+    """A condition was not met. An object that carries `mark` was written by this very call all the same."""
 
-    def __init__(self, unsure: bool) -> None:
+    def __init__(self, mark: str) -> None:
         """Raised by `put_if` only."""
-        self.unsure = unsure
+        self.mark = mark
         super().__init__()
 
 
@@ -97,16 +101,22 @@ class Bucket:
         )
 
     def put_if(self, key: str, body: bytes, match: str | None) -> str:
-        """Write an object if its ETag is `match` (None: if it does not exist); the new ETag. Unmet otherwise."""
+        """Write an object if its ETag is `match` (None: if it does not exist); the new ETag. Unmet otherwise.
 
-        def send(attempt: Attempt) -> str:
+        The object is marked with a number of this call: when an answer is lost and the next attempt finds the
+        condition no longer met, the mark tells our write from that of somebody who wrote the same bytes.
+        """
+        mark = os.urandom(16).hex()
+        condition: Any = {"IfNoneMatch": "*"} if match is None else {"IfMatch": match}
+
+        def send(_: Attempt) -> str:
             try:
-                if match is None:
-                    return self._client.put_object(Bucket=self.name, Key=key, Body=body, IfNoneMatch="*")["ETag"]
-                return self._client.put_object(Bucket=self.name, Key=key, Body=body, IfMatch=match)["ETag"]
+                return self._client.put_object(
+                    Bucket=self.name, Key=key, Body=body, Metadata={_MARK: mark}, **condition
+                )["ETag"]
             except be.ClientError as error:
                 if _status(error) == 412 or _code(error) == "NoSuchKey":
-                    raise Unmet(attempt.number > 0) from error
+                    raise Unmet(mark) from error
                 raise
 
         return self.persist(f"{key}: cannot be written", send)
@@ -119,7 +129,7 @@ class Bucket:
             )
         except ObjectMissing:
             return None
-        return Head(found["ETag"], found["ContentLength"])
+        return Head(found["ETag"], found["ContentLength"], found["Metadata"].get(_MARK, ""))
 
     def delete(self, key: str) -> None:
         """Remove an object; an absent one is no error."""

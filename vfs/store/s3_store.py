@@ -155,9 +155,9 @@ class S3Store:
             return self._bucket.put_if(name, data, None)
         except Unmet as unmet:
             found = self._bucket.head(name)
-            if found is not None and not found.size:
-                return self._replace(name, data, found.etag)
-            return self._ours(name, data) if unmet.unsure else None
+            if found is not None and found.mark == unmet.mark:
+                return found.etag
+            return None if found is None or found.size else self._replace(name, data, found.etag)
 
     def _replace(self, name: str, data: bytes, etag: str) -> str | None:
         first = self._quoted
@@ -166,17 +166,11 @@ class S3Store:
                 version = self._bucket.put_if(name, data, etag if quoted else etag.strip('"'))
             except Unmet as unmet:
                 found = self._bucket.head(name)
+                if found is not None and found.mark == unmet.mark:
+                    return found.etag
                 if found is None or found.etag != etag:
-                    return self._ours(name, data) if unmet.unsure else None
+                    return None
             else:
                 self._quoted = quoted
                 return version
         return None
-
-    def _ours(self, name: str, data: bytes) -> str | None:
-        """The version in place if it holds what we wrote: the answer to an attempt that did succeed was lost."""
-        try:
-            found, etag = self._read(name.removeprefix(self._prefix), 0, None)
-        except ObjectMissing:
-            return None
-        return etag if found == data else None
