@@ -9,16 +9,20 @@ _COERCED = b"LC_CTYPE"
 
 
 def inherited() -> dict[bytes, bytes]:
-    """Our environment, without what the interpreter added to it."""
+    """Our environment, without what the interpreter made of it."""
     environment = dict(os.environb)
-    if _COERCED in environment and not _was_given(_COERCED):
+    if _COERCED in environment:
         del environment[_COERCED]
+        environment.update(_given(_COERCED))
     return environment
 
 
-def _was_given(name: bytes) -> bool:
+def _given(name: bytes) -> dict[bytes, bytes]:
+    """The variable as it was when this process was started; nothing when it was not set."""
     try:
         with open("/proc/self/environ", "rb") as file:
-            return any(entry.startswith(name + b"=") for entry in file.read().split(b"\0"))
+            entries = file.read().split(b"\0")
     except OSError:
-        return True
+        return {name: os.environb[name]}
+    values = (entry.partition(b"=") for entry in entries)
+    return next(({name: value} for found, equals, value in values if equals and found == name), {})

@@ -49,8 +49,8 @@ class RunPlace:
         return place
 
     def is_live(self) -> bool:
-        """True while the run of this place lasts; for places that others made."""
-        if not self._lock.try_lock():
+        """True while the run of this place lasts."""
+        if self._lock.held or not self._lock.try_lock():
             return True
         self._lock.release()
         return False
