@@ -26,8 +26,8 @@ class BlobRef(msgspec.Struct, frozen=True, gc=False):
     """Where a blob lies and what it hashes to.
 
     `digest` identifies; `pack`, `offset` and `stored` are a location and may differ between two
-    refs to the same blob. `length` is the number of raw bytes. A ref with an empty `pack` is a hole:
-    `length` zero bytes that are stored nowhere.
+    refs to the same blob. `length` is the number of raw bytes. A ref without a digest is a hole: `length`
+    zero bytes that are stored nowhere; it has no location either.
     """
 
     digest: Digest
@@ -39,7 +39,7 @@ class BlobRef(msgspec.Struct, frozen=True, gc=False):
     @property
     def is_hole(self) -> bool:
         """True when the ref stands for zero bytes that are stored nowhere."""
-        return not self.pack
+        return not self.digest
 
 
 class ChunkList(msgspec.Struct, frozen=True, gc=False):

@@ -124,3 +124,9 @@ def test_every_error_class_travels_over_the_wire() -> None:
     for cls in found:
         assert type(from_wire(cls.wire, "subject: cause")) is cls
         assert cls.exit_code in (1, 2, 3, 4, 5, 6)
+
+
+def test_a_hole_is_a_reference_without_a_digest_wherever_it_points() -> None:
+    assert BlobRef(b"", 100, b"", 0, 0).is_hole
+    assert BlobRef(b"", 100, b"p" * 16, 8, 50).is_hole
+    assert not BlobRef(b"d" * 32, 100, b"", 0, 0).is_hole
