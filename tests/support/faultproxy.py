@@ -30,18 +30,33 @@ class Exchange:
         """The whole answer of the service."""
         with socket.create_connection(("127.0.0.1", self.proxy.upstream), timeout=LIMIT) as service:
             service.sendall((head or self.head) + b"\r\n\r\n" + self.body)
-            return b"".join(iter(lambda: service.recv(1 << 20), b""))
+            answer = b"".join(iter(lambda: service.recv(1 << 20), b""))
+        self.proxy.received += len(answer)
+        return answer
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The header of the request, names in lower case."""
+        lines = self.head.decode("latin-1").split("\r\n")[1:]
+        return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 Fault = Callable[[Exchange], None]
 
 
 class FaultProxy:
-    """A listening socket and one thread per connection. `plan` holds what becomes of the next matching requests."""
+    """A listening socket and one thread per connection.
+
+    `plan` says what becomes of the next matching requests, `rule` of all others. What was asked is kept in `heads`, and
+    in `requests` as lines; `received` counts the bytes that the service answered, heads included.
+    """
 
     def __init__(self, upstream: int) -> None:
         self.upstream = upstream
+        self.rule: Fault = passed
         self.requests: list[str] = []
+        self.heads: list[str] = []
+        self.received = 0
         self.stopping = threading.Event()
         self._plan: list[tuple[str, Fault]] = []
         self._lock = threading.Lock()
@@ -58,6 +73,15 @@ class FaultProxy:
     def left(self) -> int:
         """Faults that no request has met yet."""
         return len(self._plan)
+
+    def clear(self) -> None:
+        """Forget all plans, the rule and what was asked."""
+        with self._lock:
+            self._plan.clear()
+            self.rule = passed
+            self.requests.clear()
+            self.heads.clear()
+            self.received = 0
 
     def stop(self) -> None:
         self.stopping.set()
@@ -96,6 +120,7 @@ class FaultProxy:
         kept = [line for line in lines if line.partition(b":")[0].lower() not in (b"expect", b"connection")]
         line = lines[0].decode().split("?")[0].split(" HTTP")[0]
         self.requests.append(line)
+        self.heads.append(head.decode("latin-1"))
         return Exchange(self, client, line, b"\r\n".join([*kept, b"Connection: close"]), body)
 
     def _fault_for(self, line: str) -> Fault:
@@ -104,7 +129,7 @@ class FaultProxy:
                 if line.startswith(start):
                     del self._plan[number]
                     return fault
-        return passed
+        return self.rule
 
 
 def passed(exchange: Exchange) -> None:
@@ -112,16 +137,55 @@ def passed(exchange: Exchange) -> None:
     exchange.client.sendall(exchange.forward())
 
 
-def answers(status: int, code: str) -> Fault:
-    """The service is not asked; the client gets this error."""
+def answers(status: int, code: str, *, date: str = "") -> Fault:
+    """The service is not asked; the client gets this error, sent at `date` by the clock of the service."""
 
     def fault(exchange: Exchange) -> None:
         body = f"<Error><Code>{code}</Code><Message>as planned</Message></Error>".encode()
         body = b"" if exchange.line.startswith("HEAD") else body
-        head = f"HTTP/1.1 {status} {code}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-        exchange.client.sendall(head.encode() + body)
+        fields = [f"Content-Length: {len(body)}", "Connection: close", *([f"Date: {date}"] if date else [])]
+        exchange.client.sendall("\r\n".join([f"HTTP/1.1 {status} {code}", *fields, "", ""]).encode() + body)
 
     return fault
+
+
+def knows_no_conditions(exchange: Exchange) -> None:
+    """As a service without conditional writes: they are answered 501, all else as it should be."""
+    conditional = {"if-match", "if-none-match"} & exchange.fields.keys()
+    (answers(501, "NotImplemented") if conditional else passed)(exchange)
+
+
+def ignores_conditions(exchange: Exchange) -> None:
+    """As a service that writes whatever the condition."""
+    lines = exchange.head.split(b"\r\n")
+    kept = [line for line in lines if not line.lower().startswith((b"if-match:", b"if-none-match:"))]
+    exchange.client.sendall(exchange.forward(b"\r\n".join(kept)))
+
+
+def as_http_proxy(exchange: Exchange) -> None:
+    """The client was told that this is a proxy, and names the host in the request line."""
+    method, _, rest = exchange.head.partition(b" ")
+    path = rest.partition(b"://")[2].partition(b"/")[2]
+    exchange.client.sendall(exchange.forward(method + b" /" + path))
+
+
+def flips(exchange: Exchange) -> None:
+    """One bit in the middle of the body is another; length and head are right."""
+    answer = bytearray(exchange.forward())
+    end = answer.index(b"\r\n\r\n") + 4
+    if len(answer) > end:
+        answer[end + (len(answer) - end) // 2] ^= 1
+    exchange.client.sendall(answer)
+
+
+def truncates(exchange: Exchange) -> None:
+    """The body is half as long, and the head says so: nothing of HTTP is wrong."""
+    head, _, body = exchange.forward().partition(b"\r\n\r\n")
+    kept = [
+        line for line in head.split(b"\r\n") if not line.lower().startswith((b"content-length:", b"content-range:"))
+    ]
+    body = body[: len(body) // 2]
+    exchange.client.sendall(b"\r\n".join([*kept, b"Content-Length: %d" % len(body), b"", body]))
 
 
 def resets(exchange: Exchange) -> None:

@@ -24,6 +24,10 @@ PACKAGES = "radosgw ceph-mon ceph-osd ceph-base"
 STEP_LIMIT = 60.0
 START_LIMIT = 60.0
 
+# Buckets are host names below it for whoever has this service as a proxy.
+DNS_NAME = "s3.vfs.test"
+KMS_KEY = "key-of-tests"
+
 CONFIG = """\
 [global]
 fsid = {fsid}
@@ -62,6 +66,10 @@ osd op num shards = 2
 [client]
 rgw frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
 rgw enable ops log = false
+rgw dns name = {dns_name}
+rgw crypt require ssl = false
+rgw crypt s3 kms backend = testing
+rgw crypt s3 kms encryption keys = {kms_key}=dmZzLXRlc3RzLXZmcy10ZXN0cy12ZnMtdGVzdHMtdmY=
 rgw run sync thread = false
 rgw enable lc threads = false
 rgw override bucket index max shards = 1
@@ -106,6 +114,10 @@ class Radosgw:
         finally:
             client.close()
 
+    def admin(self, *words: str) -> None:
+        """Run radosgw-admin, `key create --uid=tests …` for one."""
+        _step(self, ["radosgw-admin", *_conf(self.directory / "ceph.conf"), *words])
+
     def stop(self) -> None:
         """End the daemons, newest first. All they hold is thrown away, so nothing is gained by asking first."""
         for daemon in reversed(self.daemons):
@@ -131,7 +143,10 @@ def start(directory: Path) -> Radosgw:
     for name in ("mon", "osd", "run", "log"):
         (directory / name).mkdir(parents=True)
     config = directory / "ceph.conf"
-    config.write_text(CONFIG.format(fsid=fsid, mon_port=mon_port, directory=directory, port=gateway.port))
+    text = CONFIG.format(
+        fsid=fsid, mon_port=mon_port, directory=directory, port=gateway.port, dns_name=DNS_NAME, kms_key=KMS_KEY
+    )
+    config.write_text(text)
     try:
         _start_monitor(gateway, config, fsid, mon_port)
         _start_osd(gateway, config)

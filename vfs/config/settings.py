@@ -19,10 +19,20 @@ GIB = 1 << 30
 
 
 class S3Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How to reach an S3 service; empty strings leave the choice to boto3's ordinary configuration."""
+    """How to reach an S3 service; empty strings leave the choice to boto3's ordinary configuration.
+
+    `addressing` is auto, path or virtual: where requests name the bucket. `encryption` is what the service is asked to
+    encrypt objects with: its own keys (AES256), or a key of its key service (aws:kms), which `kms_key`
+    names. `requester_pays`: agree to pay for requests to a bucket that demands it.
+    """
 
     endpoint: str = ""
     region: str = ""
+    profile: str = ""
+    addressing: str = "auto"
+    encryption: str = ""
+    kms_key: str = ""
+    requester_pays: bool = False
     anonymous: bool = False
 
 
@@ -122,4 +132,6 @@ def _build(values: Values) -> Settings:
     for name in ("cache_limit", "cache_floor"):
         if getattr(settings, name) < 0:
             raise ConfigError(f"{values[name].origin}: {name} must not be below 0, is {getattr(settings, name)}")
+    if settings.s3.kms_key and settings.s3.encryption != "aws:kms":
+        raise ConfigError(f"{values['s3.kms_key'].origin}: s3.kms_key needs s3.encryption to be aws:kms")
     return settings

@@ -15,6 +15,7 @@ from vfs.errors import ConfigError
 VARIABLE_PREFIX = "VFS_"
 _SIZES = frozenset({"memory", "cache_limit"})
 _DIRECTORIES = frozenset({"state_dir", "cache_dir"})
+_CHOICES = {"s3.addressing": ("auto", "path", "virtual"), "s3.encryption": ("", "AES256", "aws:kms")}
 _NOT_EMPTY = frozenset({"store", "author", *_DIRECTORIES})
 
 
@@ -75,6 +76,9 @@ def convert(key: str, value: Value, type_: type) -> object:
         raise ConfigError(f"{value.origin}: {key}: {_one_line(error)}") from error
     if key in _NOT_EMPTY and not result:
         raise ConfigError(f"{value.origin}: {key}: is empty")
+    if key in _CHOICES and result not in _CHOICES[key]:
+        known = ", ".join(choice or "nothing" for choice in _CHOICES[key])
+        raise ConfigError(f"{value.origin}: {key}: '{result}' is none of {known}")
     return _directory(key, str(result), value.origin) if key in _DIRECTORIES else result
 
 

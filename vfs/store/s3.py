@@ -1,4 +1,4 @@
-"""One bucket as boto3 reaches it: the only module that knows boto3 and its exceptions.
+"""One bucket as boto3 reaches it: the only module that knows what the exceptions of boto3 mean.
 
 Each method is one kind of request, repeated within a deadline, its errors translated. Keys here are whole
 keys of the bucket.
@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import boto3
 import botocore.exceptions as be
 import msgspec
 import urllib3
-from botocore import UNSIGNED
-from botocore.config import Config
 from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
 
-from vfs import __version__
 from vfs.config.settings import S3Settings
-from vfs.errors import ConfigError, ObjectMissing, StoreDenied, StoreError, StoreTimeout
+from vfs.errors import ObjectMissing, StoreDenied, StoreError, StoreTimeout
 from vfs.store.protocol import ObjectInfo
 from vfs.store.retry import Attempt, Failure, Patience, persist
 from vfs.store.s3_failures import http_failure, one_line, transport_failure
+from vfs.store.s3_params import read_headers
 from vfs.store.s3_reader import Timeouts
+from vfs.store.s3_session import CONNECTIONS, Session
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -42,8 +42,8 @@ _ATTEMPTS = 4
 _UNREACHABLE = 10.0
 # Metadata of an object that a conditional write made.
 _MARK = "vfs-write"
-# More than the threads of one process that read and write at a time.
-_CONNECTIONS = 64
+# Seconds that credentials which were refused are held on to before others are looked for.
+_RENEW_AFTER = 10.0
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -64,30 +64,75 @@ class Unmet(Exception):
 
 
 class Bucket:
-    """Requests to one bucket. Thread-safe as boto3 clients are; `reached` only ever turns true."""
+    """Requests to one bucket. Thread-safe as boto3 clients are; `reached` only ever turns true.
+
+    Credentials that are refused are looked for anew, since what is in a file may have been replaced meanwhile:
+    `_lock` guards the change to another session.
+    """
 
     def __init__(self, name: str, settings: S3Settings, *, timeout: float) -> None:
         """`timeout`: seconds for one request with all its attempts; a last attempt may take a quarter more."""
         self.name = name
         self.reached = False
         self.timeouts = Timeouts(min(_CONNECT_TIMEOUT, timeout / _ATTEMPTS), min(_READ_TIMEOUT, timeout / _ATTEMPTS))
-        self._client = _client(name, settings, self.timeouts)
+        self._settings = settings
+        self._session = Session(name, settings, self.timeouts)
+        self._lock = threading.Lock()
         self._timeout = timeout
+
+    @property
+    def _client(self) -> S3Client:
+        return self._session.client
 
     def persist(self, what: str, call: Callable[[Attempt], R]) -> R:
         """`call`, repeated after transient failures; `what` is the subject of the error ("… cannot be read")."""
+        session = self._session
+        try:
+            return self._persist(what, call)
+        except StoreDenied:
+            if not self._renewed(session):
+                raise
+        return self._persist(what, call)
+
+    def _persist(self, what: str, call: Callable[[Attempt], R]) -> R:
         patience = Patience(self._timeout, self._timeout if self.reached else _UNREACHABLE)
         result = persist(call, _failure, what=f"s3://{self.name}/{what}", patience=patience)
         self.reached = True
         return result
+
+    def _renewed(self, refused: Session) -> bool:
+        """Whether there are other credentials than those of `refused`, which are in use from now on."""
+        with self._lock:
+            if self._session is not refused:
+                return True
+            if self._settings.anonymous or time.monotonic() - refused.made < _RENEW_AFTER:
+                return False
+            session = Session(self.name, self._settings, self.timeouts)
+            try:
+                if session.identity() == refused.identity():
+                    refused.made = session.made
+                    return False
+            except be.BotoCoreError:
+                return False
+            self._session = session
+            return True
 
     def pool(self) -> urllib3.PoolManager:
         """Connections for signed URLs, with the proxies and certificates that boto3 takes from the environment."""
         endpoint = self._client.meta.endpoint_url
         proxy = get_environ_proxies(endpoint).get(endpoint.partition(":")[0])
         if proxy:
-            return urllib3.ProxyManager(proxy, maxsize=_CONNECTIONS, ca_certs=get_cert_path(True))
-        return urllib3.PoolManager(maxsize=_CONNECTIONS, ca_certs=get_cert_path(True))
+            return urllib3.ProxyManager(proxy, maxsize=CONNECTIONS, ca_certs=get_cert_path(True))
+        return urllib3.PoolManager(maxsize=CONNECTIONS, ca_certs=get_cert_path(True))
+
+    @property
+    def read_headers(self) -> Mapping[str, str]:
+        """Headers that have to be sent with a signed URL."""
+        return read_headers(self._settings)
+
+    def identity(self) -> str:
+        """Differs once the credentials do: URLs signed with those before are of no more use."""
+        return self._session.identity()
 
     def sign(self, key: str, seconds: int) -> str:
         """A URL that reads the object `key` for so many seconds."""
@@ -175,7 +220,9 @@ class Bucket:
                     UploadId=upload,
                     MultipartUpload={"Parts": [{"PartNumber": n, "ETag": etag} for n, etag in enumerate(etags, 1)]},
                 )
-            except self._client.exceptions.NoSuchUpload:
+            except be.ClientError as error:
+                if _code(error) != "NoSuchUpload":
+                    raise
                 # When the answer to an attempt that did succeed was lost, the object is there.
                 found = self._client.head_object(Bucket=self.name, Key=key) if attempt.number else None
                 if found is None or found["ContentLength"] != size:
@@ -189,8 +236,9 @@ class Bucket:
         def send(_: Attempt) -> None:
             try:
                 self._client.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)
-            except self._client.exceptions.NoSuchUpload:
-                return
+            except be.ClientError as error:
+                if _code(error) != "NoSuchUpload":
+                    raise
 
         self.persist(f"{key}: upload cannot be dropped", send)
 
@@ -208,33 +256,10 @@ class Bucket:
         self._client.close()
 
 
-def _client(bucket: str, s3: S3Settings, timeouts: Timeouts) -> S3Client:
-    config = Config(
-        connect_timeout=timeouts.connect,
-        read_timeout=timeouts.read,
-        # We repeat within a deadline ourselves, and must know when an attempt was not the first.
-        retries={"total_max_attempts": 1, "mode": "standard"},
-        max_pool_connections=_CONNECTIONS,
-        tcp_keepalive=True,
-        # Trailing checksums are newer than many services; what we read is checked against digests.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        user_agent_extra=f"vfs/{__version__}",
-        # A bucket as host name needs DNS that only the large services have.
-        s3={"addressing_style": "path" if s3.endpoint else "auto"},
-        signature_version=UNSIGNED if s3.anonymous else "s3v4",
-    )
-    try:
-        session = boto3.session.Session(region_name=s3.region or None)
-        region = session.region_name or ("us-east-1" if s3.endpoint else None)
-        return session.client("s3", endpoint_url=s3.endpoint or None, region_name=region, config=config)
-    except (ValueError, be.BotoCoreError) as error:
-        raise ConfigError(f"s3://{bucket}: the client cannot be set up: {one_line(error)}") from error
-
-
 def _failure(error: Exception) -> Failure | None:
     if isinstance(error, be.ClientError):
-        return http_failure(_status(error), _code(error), error.response.get("Error", {}).get("Message") or "")
+        message = error.response.get("Error", {}).get("Message") or ""
+        return http_failure(_status(error), _code(error), message, date=_date(error))
     if isinstance(error, be.NoCredentialsError | be.PartialCredentialsError | be.CredentialRetrievalError):
         return Failure(StoreDenied, f"no credentials: {one_line(error)}")
     if isinstance(error, be.EndpointConnectionError):
@@ -250,6 +275,10 @@ def _failure(error: Exception) -> Failure | None:
 
 def _status(error: be.ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _date(error: be.ClientError) -> str:
+    return str(error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", ""))
 
 
 def _code(error: be.ClientError) -> str:

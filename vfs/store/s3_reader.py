@@ -6,16 +6,18 @@ quarter. A range is not part of the signature, so one URL serves all ranges of a
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Protocol
 
 import msgspec
 import urllib3
 
 from vfs.concurrency.deadline import Deadline
-from vfs.store.s3_failures import Refusal, error_body
+from vfs.store.s3_failures import Refusal, error_body, without_signatures
 
 # Seconds. A URL is signed for the first and used for the second, so that clocks may differ and queues may form.
 SIGNED_FOR = 3600
@@ -34,15 +36,38 @@ class Timeouts(msgspec.Struct, frozen=True):
     read: float
 
 
-class SignedReader:
-    """Reads objects by key. Thread-safe: `_lock` guards the URLs, urllib3 its connections."""
+class Signer(Protocol):
+    """Who gives signed URLs."""
 
-    def __init__(self, sign: Callable[[str], str], pool: urllib3.PoolManager, timeouts: Timeouts) -> None:
-        """`sign` gives a URL for the GET of a key, valid for `SIGNED_FOR` seconds."""
-        self._sign = sign
+    @property
+    def read_headers(self) -> Mapping[str, str]:
+        """Headers to send with each."""
+
+    def identity(self) -> str:
+        """Changes when URLs signed before are of no more use."""
+
+    def sign(self, key: str, seconds: int) -> str:
+        """A URL that reads the object `key` for so many seconds."""
+
+
+class _Signed(msgspec.Struct, frozen=True, gc=False):
+    url: str
+    time: float
+    identity: str
+
+
+class SignedReader:
+    """Reads objects by key. Thread-safe: `_lock` guards the URLs, urllib3 its connections.
+
+    A URL serves until it is ten minutes old or the credentials are others; credentials that expire are
+    renewed by boto3 ten minutes before.
+    """
+
+    def __init__(self, signer: Signer, pool: urllib3.PoolManager, timeouts: Timeouts) -> None:
+        self._signer = signer
         self._pool = pool
         self._timeouts = timeouts
-        self._urls: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._urls: OrderedDict[str, _Signed] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, key: str, start: int, length: int | None, deadline: Deadline) -> tuple[bytes, str]:
@@ -66,15 +91,15 @@ class SignedReader:
         self._pool.clear()
 
     def _url(self, key: str) -> tuple[str, bool]:
-        now = time.monotonic()
+        now, identity = time.monotonic(), self._signer.identity()
         with self._lock:
             found = self._urls.get(key)
-            if found is not None and now - found[1] < _USED_FOR:
+            if found is not None and now - found.time < _USED_FOR and found.identity == identity:
                 self._urls.move_to_end(key)
-                return found[0], False
-        url = self._sign(key)
+                return found.url, False
+        url = self._signer.sign(key, SIGNED_FOR)
         with self._lock:
-            self._urls[key] = (url, now)
+            self._urls[key] = _Signed(url, now, identity)
             if len(self._urls) > _URLS:
                 self._urls.popitem(last=False)
         return url, True
@@ -83,7 +108,7 @@ class SignedReader:
         response = self._pool.request(
             "GET",
             url,
-            headers=_headers(start, length),
+            headers={**_headers(start, length), **self._signer.read_headers},
             timeout=urllib3.Timeout(deadline.bound(self._timeouts.connect), deadline.bound(self._timeouts.read)),
             retries=False,
             redirect=False,
@@ -111,7 +136,7 @@ def _answer(response: urllib3.BaseHTTPResponse, start: int, length: int | None, 
     if response.status == 200:
         whole = _body(response, None, deadline)
         return whole[start : None if length is None else start + length]
-    refusal = Refusal(response.status, error_body(response))
+    refusal = Refusal(response.status, error_body(response), date=response.headers.get("Date", ""))
     if response.status == 416:
         return b""
     raise refusal
@@ -130,3 +155,13 @@ def _body(response: urllib3.BaseHTTPResponse, length: int | None, deadline: Dead
         if deadline.passed:
             raise urllib3.exceptions.TimeoutError("the body came too slowly")
     return b"".join(pieces)
+
+
+def _redact(record: logging.LogRecord) -> bool:
+    """Take signatures out of what urllib3 says of an answer that it cannot read: it shows the URL."""
+    record.msg, record.args = without_signatures(record.getMessage()), ()
+    return True
+
+
+for _name in ("urllib3.connection", "urllib3.connectionpool"):
+    logging.getLogger(_name).addFilter(_redact)

@@ -17,7 +17,7 @@ from vfs.errors import Conflict, ObjectMissing, StoreError
 from vfs.store.keys import check_data, check_key, check_prefix, check_range, is_key
 from vfs.store.protocol import ObjectInfo
 from vfs.store.s3 import Bucket, Unmet
-from vfs.store.s3_reader import SIGNED_FOR, SignedReader
+from vfs.store.s3_reader import SignedReader
 from vfs.store.url import S3URL
 
 # Larger objects go in parts of this size. S3 wants 5 MiB at least and 10,000 parts at most; a pack has eight.
@@ -42,9 +42,7 @@ class S3Store:
         self.url = f"s3://{place.bucket}" + (f"/{place.prefix}" if place.prefix else "")
         self._prefix = f"{place.prefix}/" if place.prefix else ""
         self._bucket = Bucket(place.bucket, s3, timeout=timeout)
-        self._reader = SignedReader(
-            lambda name: self._bucket.sign(name, SIGNED_FOR), self._bucket.pool(), self._bucket.timeouts
-        )
+        self._reader = SignedReader(self._bucket, self._bucket.pool(), self._bucket.timeouts)
         self._quoted = True
 
     def get(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:

@@ -134,3 +134,16 @@ def test_default_settings_ignore_the_surroundings(monkeypatch: pytest.MonkeyPatc
     settings = default_settings(state_dir="/s", s3={"endpoint": "http://e"})
     assert not settings.store.startswith("file:///elsewhere")
     assert (settings.state_dir, settings.s3.endpoint, settings.s3.region) == ("/s", "http://e", "")
+
+
+def test_choices_of_s3_are_checked(home: Path) -> None:
+    path = user_file(home, '[s3]\nencryption = "aws:kms"\nkms_key = "key"\naddressing = "virtual"\nprofile = "team"\n')
+    s3 = read(home).settings.s3
+    assert (s3.encryption, s3.kms_key, s3.addressing, s3.profile) == ("aws:kms", "key", "virtual", "team")
+    with pytest.raises(ConfigError, match=r"VFS_S3_ENCRYPTION: s3.encryption: 'rot13' is none of nothing, AES256"):
+        read(home, VFS_S3_ENCRYPTION="rot13")
+    with pytest.raises(ConfigError, match=r"flag: s3.addressing: 'dns' is none of auto, path, virtual"):
+        read(home, {"s3.addressing": "dns"})
+    with pytest.raises(ConfigError, match=rf"{path}: s3.kms_key needs s3.encryption to be aws:kms"):
+        read(home, VFS_S3_ENCRYPTION="AES256")
+    assert read(home, VFS_S3_REQUESTER_PAYS="true").settings.s3.requester_pays is True
