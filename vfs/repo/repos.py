@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import time
 from collections.abc import Iterator
@@ -36,9 +37,10 @@ def create_repo(library: Library, name: str, description: str = "") -> RepoInfo:
 
 
 def repos(library: Library) -> Iterator[RepoInfo]:
-    """All repos, by name."""
+    """All repos, by name. One that is deleted meanwhile may be in it or not."""
     for name in repo_names(library):
-        yield repo_info(library, name)
+        with contextlib.suppress(ObjectMissing):
+            yield _load(library, name)
 
 
 def repo_names(library: Library) -> Iterator[str]:
@@ -50,10 +52,10 @@ def repo_names(library: Library) -> Iterator[str]:
 
 
 def repo_info(library: Library, name: str) -> RepoInfo:
-    """One repo; RepoNotFound naming the nearest names there are, Corrupt."""
+    """One repo; RepoNotFound naming the nearest names there are and the remedy, Corrupt."""
     check_label("repo", name)
     try:
-        return _decode(name, library.store.get(info_key(name), length=_INFO_MAX))
+        return _load(library, name)
     except ObjectMissing as error:
         raise RepoNotFound(_not_found(library, name)) from error
 
@@ -82,7 +84,8 @@ def _remove_ref(library: Library, key: str) -> None:
         return
 
 
-def _decode(name: str, data: bytes) -> RepoInfo:
+def _load(library: Library, name: str) -> RepoInfo:
+    data = library.store.get(info_key(name), length=_INFO_MAX)
     try:
         info = msgspec.json.decode(data, type=RepoInfo)
     except msgspec.MsgspecError as error:
@@ -95,6 +98,6 @@ def _decode(name: str, data: bytes) -> RepoInfo:
 def _not_found(library: Library, name: str) -> str:
     names = list(repo_names(library))
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    if near:
-        return f"repo {name}: not in the store; did you mean {' or '.join(near)}?"
-    return f"repo {name}: not in the store" + ("" if names else ", which has no repos yet")
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    empty = "" if names else ", which has no repos yet"
+    return f"repo {name}: not in the store{empty}{hint or ';'} vfs repo create {name} makes it"

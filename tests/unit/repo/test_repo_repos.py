@@ -34,12 +34,30 @@ def test_a_name_that_is_none(library: Library, name: str) -> None:
 
 def test_an_unknown_repo_names_the_nearest(library: Library) -> None:
     create_repo(library, "images")
-    with pytest.raises(RepoNotFound, match="repo imges: not in the store; did you mean images"):
+    with pytest.raises(RepoNotFound) as raised:
         repo_info(library, "imges")
+    assert str(raised.value) == ("repo imges: not in the store; did you mean images? vfs repo create imges makes it")
+
+
+def test_an_unknown_repo_names_the_remedy(library: Library) -> None:
+    with pytest.raises(RepoNotFound, match="^repo other: not in the store; vfs repo create other makes it$"):
+        repo_info(library, "other")
+
+
+def test_a_repo_that_is_deleted_while_repos_are_listed_is_passed_over(library: Library) -> None:
+    for name in ("a", "b", "c"):
+        create_repo(library, name)
+    listing = repos(library)
+    assert next(listing).name == "a"
+    delete_repo(library, "b")
+    assert [info.name for info in listing] == ["c", "r"]
 
 
 def test_an_unknown_repo_in_an_empty_store(settings: Settings) -> None:
-    with Library.create(settings) as library, pytest.raises(RepoNotFound, match="no repos yet"):
+    with (
+        Library.create(settings) as library,
+        pytest.raises(RepoNotFound, match="which has no repos yet; vfs repo create x makes it"),
+    ):
         repo_info(library, "x")
 
 
