@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -135,8 +136,8 @@ class World:
     def unmount(self) -> None:
         self.mounted.pop().unmount()
 
-    def commit(self, layer: Layer, **words: object) -> LayerCommit:
-        return commit_layer(self.library, layer, message="test", **words)  # type: ignore[arg-type]
+    def commit(self, layer: Layer, **words: Any) -> LayerCommit:
+        return commit_layer(self.library, layer, message="test", **words)
 
     def status(self, layer: Layer) -> list[tuple[str, bytes]]:
         changes: list[LayerChange] = status(self.library, layer)
