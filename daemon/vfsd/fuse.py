@@ -21,6 +21,7 @@ from vfs.model.entry import Kind
 from vfs.model.names import NAME_MAX
 from vfsd.ahead import Ahead
 from vfsd.filesystem import FileSystem
+from vfsd.interrupts import Interrupted, Interrupts
 from vfsd.lineage import Lineage
 from vfsd.meters import Meters
 from vfsd.node import Absent, Listed, Node, occupied
@@ -45,6 +46,7 @@ def _guarded(handler: Handler[P, T]) -> Handler[P, T]:
     operation = handler.__name__
 
     async def answer(self: Operations, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        self.interrupts.begin()
         meter, start = self.meters.meter(operation), perf_counter()
         try:
             return await handler(self, *args, **kwargs)
@@ -95,11 +97,13 @@ class Operations(pyfuse3.Operations):
         meters: Meters,
         lineage: Lineage,
         ahead: Ahead,
+        interrupts: Interrupts,
         owner: tuple[int, int],
         deadline: float,
     ) -> None:
         super().__init__()
         self.meters = meters
+        self.interrupts = interrupts
         self._files = file_system
         self._threads = threads
         self._lineage = lineage
@@ -112,7 +116,13 @@ class Operations(pyfuse3.Operations):
         try:
             return function(*args)
         except WouldWait:
-            return await self._threads.run(function, self._deadline, *args)
+            return await self._wait(function, *args)
+
+    async def _wait(self, function: Callable[..., T], *args: object) -> T:
+        try:
+            return await self.interrupts.wait(lambda: self._threads.run(function, self._deadline, *args))
+        except Interrupted as error:
+            raise pyfuse3.FUSEError(errno.EINTR) from error
 
     def _attributes(self, node: Node) -> pyfuse3.EntryAttributes:
         entry, out = node.entry, pyfuse3.EntryAttributes()
@@ -171,7 +181,7 @@ class Operations(pyfuse3.Operations):
         except WouldWait:
             # Before the wait, so that what follows is on its way meanwhile.
             self._ahead.note(fh, off, size, waited=True)
-            data = await self._threads.run(self._files.read, self._deadline, fh, off, size)
+            data = await self._wait(self._files.read, fh, off, size)
         self.meters.read_bytes.add(len(data))
         return data
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vfs.files.translate import cause_of
+from vfsd.shim import SHIM
 
 # A sequential read runs at 1.0 GB/s with the kernel's 128 KiB of readahead, at 1.9 GB/s with this.
 READAHEAD_KB = 1024
@@ -31,6 +32,7 @@ def levers(readahead: str) -> dict[str, str]:
     """All levers by name. What is always on is named, too: it is what a slow mount is first suspected of."""
     return {
         "readahead": readahead,
+        "interrupted programs let go at once": "on" if not SHIM.missing else f"off: shim {SHIM.missing}",
         "page cache kept over opens": "on",
         "names and attributes cached for ever": "on",
         "listing with attributes": "on",

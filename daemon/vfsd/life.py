@@ -23,11 +23,13 @@ from vfsd.ahead import Ahead
 from vfsd.control import ControlServer
 from vfsd.daemon import Daemon
 from vfsd.fuse import Operations
+from vfsd.interrupts import Interrupts
 from vfsd.levers import raise_readahead
 from vfsd.listening import listen_loopback, listen_unix
 from vfsd.metrics import CounterCollector, MetricsServer
 from vfsd.mount import FuseMount, device_of, mount_options
 from vfsd.notify import notify
+from vfsd.shim import SHIM
 from vfsd.threads import Threads
 
 # Reads of a store far away sleep most of the time; more threads than this only take the event loop's turn.
@@ -61,6 +63,7 @@ class Life:
         self._failure: VfsError | None = None
         self._up = False
         daemon.patience.hurry_this_thread()
+        self._interrupts = Interrupts(SHIM)
         self._ahead = Ahead(daemon.file_system, daemon.prefetcher)
         self._mount = self._made_mount()
 
@@ -74,6 +77,7 @@ class Life:
             meters=self._daemon.meters,
             lineage=self._daemon.lineage,
             ahead=self._ahead,
+            interrupts=self._interrupts,
             owner=(os.geteuid(), os.getegid()),
             deadline=spec.settings.timeout + _MARGIN_SECONDS,
         )
@@ -84,6 +88,7 @@ class Life:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._heed_signals)
+                nursery.start_soon(self._interrupts.listen)
                 nursery.start_soon(self._serve, nursery.cancel_scope)
                 try:
                     await self._come_up(nursery)

@@ -20,11 +20,13 @@ from vfs.repo.library import Library
 from vfsd.ahead import Ahead
 from vfsd.filesystem import build_filesystem
 from vfsd.fuse import Operations
+from vfsd.interrupts import Interrupts
 from vfsd.lineage import Lineage, open_lineage
 from vfsd.meters import Meters
 from vfsd.mount import mount_options
 from vfsd.node import ROOT
 from vfsd.patience import Patience
+from vfsd.shim import Shim
 from vfsd.threads import Threads
 from vfsd.trees import Trees
 from vfsd.troubles import Troubles
@@ -68,6 +70,7 @@ async def operations(
         meters=meters,
         lineage=lineage,
         ahead=Ahead(files, prefetcher),
+        interrupts=Interrupts(Shim()),
         owner=(1000, 1001),
         deadline=10.0,
     )

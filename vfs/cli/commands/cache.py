@@ -93,8 +93,8 @@ def cache_verify(call: Call, as_json: bool) -> None:
 def cache_limit_command(call: Call, size: str | None) -> None:
     """Show or set how many bytes the cache may take.
 
-    SIZE `auto` goes back to the default. The default is 20 GiB or 10 % of the disk, whichever is smaller. A limit in the configuration goes before this
-    one. Mounts follow when they next start.
+    SIZE `auto` goes back to the default: 20 GiB or 10 % of the disk, whichever is smaller. A limit in the configuration
+    goes before this one. Mounts follow when they next start.
 
     \b
     Examples:

@@ -1,0 +1,153 @@
+/* Stands between pyfuse3 and libfuse for what pyfuse3 does not pass on.
+ *
+ * Loaded with RTLD_GLOBAL before pyfuse3, it is found first under the name fuse_session_new and wraps the table of
+ * operations that pyfuse3 hands over:
+ *
+ * - Every request gets a number. When the kernel says that the program waiting for it got a signal, the number and the
+ *   thread's id are written to a pipe, and the daemon may end its work on the request. pyfuse3 runs a handler at once
+ *   after its C function, in the same task, so vfs_shim_request() called first in a handler gives its own number.
+ * - Where the kernel opens files without asking (it was told ENOSYS), a read carries no file handle; the inode takes its place.
+ * - At the start of the session the kernel is asked to cache symlinks, to allow 64 requests in the background, and to
+ *   read past the page cache (O_DIRECT) with requests that a signal can end: the asynchronous ones cannot be.
+ */
+#define FUSE_USE_VERSION 32
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fuse_lowlevel.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#define BACKGROUND 64
+
+static struct fuse_lowlevel_ops real;
+static uint64_t request;
+static int interrupts = -1;
+
+/* A write of 16 bytes to a pipe is whole or not at all; a full pipe loses the news, the request then ends by its deadline. */
+static void interrupted(fuse_req_t req, void *number)
+{
+	uint64_t news[2] = {(uintptr_t)number, (uint64_t)fuse_req_ctx(req)->pid};
+	if (interrupts >= 0 && write(interrupts, news, sizeof news) < 0)
+		return;
+}
+
+static void number(fuse_req_t req)
+{
+	request++;
+	fuse_req_interrupt_func(req, interrupted, (void *)(uintptr_t)request);
+}
+
+static void wrapped_init(void *userdata, struct fuse_conn_info *conn)
+{
+	if (real.init)
+		real.init(userdata, conn);
+	conn->want |= conn->capable & FUSE_CAP_CACHE_SYMLINKS;
+	conn->want &= ~FUSE_CAP_ASYNC_DIO;
+	conn->max_background = BACKGROUND;
+}
+
+static void wrapped_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	number(req);
+	real.lookup(req, parent, name);
+}
+
+static void wrapped_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	number(req);
+	real.getattr(req, ino, fi);
+}
+
+static void wrapped_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	number(req);
+	real.readlink(req, ino);
+}
+
+static void wrapped_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	number(req);
+	real.open(req, ino, fi);
+}
+
+static void wrapped_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	number(req);
+	if (!fi->fh)
+		fi->fh = ino;
+	real.read(req, ino, size, off, fi);
+}
+
+static void wrapped_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	number(req);
+	if (!fi->fh)
+		fi->fh = ino;
+	real.readdir(req, ino, size, off, fi);
+}
+
+static void wrapped_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
+{
+	number(req);
+	if (!fi->fh)
+		fi->fh = ino;
+	real.readdirplus(req, ino, size, off, fi);
+}
+
+static void wrapped_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	number(req);
+	real.getxattr(req, ino, name, size);
+}
+
+static void wrapped_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	number(req);
+	real.listxattr(req, ino, size);
+}
+
+#define WRAP(name) \
+	if (table.name)  \
+	table.name = wrapped_##name
+
+static struct fuse_lowlevel_ops wrap(const struct fuse_lowlevel_ops *ops, size_t size)
+{
+	struct fuse_lowlevel_ops table = {0};
+	__builtin_memcpy(&table, ops, size < sizeof table ? size : sizeof table);
+	real = table;
+	table.init = wrapped_init;
+	WRAP(lookup);
+	WRAP(getattr);
+	WRAP(readlink);
+	WRAP(open);
+	WRAP(read);
+	WRAP(readdir);
+	WRAP(readdirplus);
+	WRAP(getxattr);
+	WRAP(listxattr);
+	return table;
+}
+
+typedef struct fuse_session *(*new_session)(struct fuse_args *, const struct fuse_lowlevel_ops *, size_t, void *);
+
+/* libfuse up to 3.16. */
+#undef fuse_session_new
+__attribute__((visibility("default"))) struct fuse_session *
+fuse_session_new(struct fuse_args *args, const struct fuse_lowlevel_ops *ops, size_t size, void *userdata)
+{
+	new_session next = (new_session)dlsym(RTLD_NEXT, "fuse_session_new");
+	struct fuse_lowlevel_ops table = wrap(ops, size);
+	return next ? next(args, &table, sizeof table, userdata) : NULL;
+}
+
+/* The number of the request whose handler is being called; 0 before the first. */
+__attribute__((visibility("default"))) uint64_t vfs_shim_request(void)
+{
+	return request;
+}
+
+/* Write number and thread id of interrupted requests to `fd`, two times 8 bytes in the byte order of the machine. */
+__attribute__((visibility("default"))) void vfs_shim_interrupts(int fd)
+{
+	interrupts = fd;
+}
