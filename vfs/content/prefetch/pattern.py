@@ -58,16 +58,21 @@ class _Stream:
             self.window = min(2 * self.window, limit)
         self.low, self.high = (max(self.low, start - SLACK), max(self.high, end)) if way > 0 else (start, end)
 
+    @property
+    def enough(self) -> int:
+        """Bytes worth fetching at once: half of the window, so that requests grow with it."""
+        return max(self.window // 2, STEP)
+
     def next_range(self, size: int) -> Ranges:
         """What to fetch now, if it is enough to be worth it."""
         if self.way > 0:
             begin, target = max(self.ahead, self.high), min(self.high + self.window, size)
-            if target - begin >= STEP or (target == size and target > begin):
+            if target - begin >= self.enough or (target == size and target > begin):
                 self.ahead = target
                 return [(begin, target)]
         elif self.way < 0:
             end, target = min(self.ahead, self.low), max(self.low - self.window, 0)
-            if end - target >= STEP or (target == 0 and end > 0):
+            if end - target >= self.enough or (target == 0 and end > 0):
                 self.ahead = target
                 return [(target, end)]
         return []
