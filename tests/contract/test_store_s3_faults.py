@@ -232,16 +232,6 @@ def test_a_trouble_is_never_taken_for_absence(store: S3Store, line: FaultProxy) 
         store.get("packs/none", length=0)
 
 
-def test_a_service_without_conditional_writes_gets_no_store(line: FaultProxy, direct: S3Store, bucket: str) -> None:
-    line.plan("PUT", *[f.answers(501, "NotImplemented")] * 3)
-    in_time(
-        lambda: create_store(f"s3://{bucket}/p", settings_for(line.endpoint)),
-        StoreError,
-        "cannot be written: the service answers 501 NotImplemented",
-    )
-    assert list(direct.list("")) == []
-
-
 def test_a_service_out_of_reach_is_named(bucket: str) -> None:
     endpoint = f"http://127.0.0.1:{free_port()}"
     in_time(lambda: open_store(f"s3://{bucket}/p", settings_for(endpoint)), StoreTimeout, "no connection: .*refused")

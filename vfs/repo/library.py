@@ -57,9 +57,10 @@ class Library:
         return cls(open_store(settings.store, settings), settings, cache=open_cache(settings, warn=_log.warning))
 
     @classmethod
-    def create(cls, settings: Settings) -> Self:
-        """As `open`, making the store first; an existing store is opened as it is."""
-        return cls(create_store(settings.store, settings), settings, cache=open_cache(settings, warn=_log.warning))
+    def create(cls, settings: Settings, *, unsafe: bool = False) -> Self:
+        """As `open`, making the store first, `unsafe` if need be; an existing store is opened as it is."""
+        store = create_store(settings.store, settings, unsafe=unsafe)
+        return cls(store, settings, cache=open_cache(settings, warn=_log.warning))
 
     def tree(self, stored: StoredCommit) -> Tree:
         """The tree of a commit."""

@@ -17,14 +17,16 @@ _ID = re.compile(r"[0-9a-f]{32}")
 _LONGEST = 64 * 1024
 
 
-class Marker(msgspec.Struct, frozen=True):
+class Marker(msgspec.Struct, frozen=True, omit_defaults=True):
     """What `vfs.json` says: the format number and the id of the store, 32 hex digits.
 
+    `unsafe`: the service has no conditional writes, and whoever made the store accepted what follows.
     Later versions may add fields; only a format number this version does not know keeps it out.
     """
 
     format: int
     id: str
+    unsafe: bool = False
 
 
 def read_marker(store: Store) -> Marker:
@@ -46,12 +48,12 @@ def read_marker(store: Store) -> Marker:
     return marker
 
 
-def ensure_marker(store: Store) -> Marker:
+def ensure_marker(store: Store, *, unsafe: bool = False) -> Marker:
     """The marker of `store`, written when there is none. Two that do so at once get the same one."""
     try:
         return read_marker(store)
     except StoreMissing:
-        marker = Marker(STORE_FORMAT, os.urandom(16).hex())
+        marker = Marker(STORE_FORMAT, os.urandom(16).hex(), unsafe)
     try:
         store.swap(MARKER_KEY, msgspec.json.encode(marker), expected=None)
     except Conflict:

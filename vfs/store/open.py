@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 
 from vfs.config.settings import Settings
-from vfs.errors import StoreMissing
+from vfs.errors import StoreError, StoreMissing
 from vfs.files.translate import cause_of
+from vfs.store.compared import ComparedStore
 from vfs.store.local import LocalStore
-from vfs.store.marker import ensure_marker, read_marker
-from vfs.store.probe import check_conditional_writes
+from vfs.store.marker import Marker, ensure_marker, read_marker
+from vfs.store.probe import lack_of_conditions
 from vfs.store.protocol import Store
 from vfs.store.translate import translating
 from vfs.store.url import S3URL, FileURL, parse_url
@@ -24,25 +25,39 @@ def open_store(url: str, settings: Settings) -> Store:
     if isinstance(place, FileURL):
         _must_be_there(place.path)
     store = _connect(place, settings)
-    read_marker(store)
-    return store
+    return _with_refs(store, read_marker(store))
 
 
-def create_store(url: str, settings: Settings) -> Store:
+def create_store(url: str, settings: Settings, *, unsafe: bool = False) -> Store:
     """A store at `url`, made when there is none; an existing one is opened and left as it is.
 
-    A bucket must exist already. StoreError when the place cannot carry a store.
+    A bucket must exist already. StoreError when the place cannot carry a store; `unsafe`: carry one even
+    without conditional writes, which the marker then says.
     """
     place = parse_url(url)
     if isinstance(place, FileURL):
         _make_directory(place.path)
     store = _connect(place, settings)
     try:
-        read_marker(store)
+        marker = read_marker(store)
     except StoreMissing:
-        check_conditional_writes(store)
-        ensure_marker(store)
-    return store
+        marker = _made(store, unsafe)
+    return _with_refs(store, marker)
+
+
+def _made(store: Store, unsafe: bool) -> Marker:
+    lack = lack_of_conditions(store)
+    if not lack:
+        return ensure_marker(store)
+    if not unsafe:
+        raise StoreError(
+            f"{store.url}: two hosts could overwrite each other's commits, --unsafe makes a store all the same: {lack}"
+        )
+    return ensure_marker(ComparedStore(store), unsafe=True)
+
+
+def _with_refs(store: Store, marker: Marker) -> Store:
+    return ComparedStore(store) if marker.unsafe else store
 
 
 def _connect(place: FileURL | S3URL, settings: Settings) -> Store:

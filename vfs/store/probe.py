@@ -9,26 +9,35 @@ from vfs.errors import Conflict, StoreError
 from vfs.store.protocol import Store
 
 
-def check_conditional_writes(store: Store) -> None:
-    """StoreError unless `store` refuses to create what exists and to replace what has changed.
+def lack_of_conditions(store: Store) -> str:
+    """Why `store` cannot be relied on to refuse to create what exists and to replace what has changed; empty if it can.
 
-    A service that ignores the conditions would let two hosts overwrite each other's commits. Uses one
-    key, `probe-<random>`, and removes it.
+    Where it cannot, two hosts may overwrite each other's commits. Uses one key, `probe-<random>`, and removes it.
+    StoreError when nothing can be written there at all.
     """
     key = f"probe-{os.urandom(8).hex()}"
     try:
-        old = store.swap(key, b"first", expected=None)
-        new = store.swap(key, b"second", expected=old)
-        kept = _refuses(store, key, None) and _refuses(store, key, old)
-        store.remove(key, expected=new if kept else store.get_version(key)[1])
+        return _tried(store, key)
     except Conflict as error:
-        raise StoreError(f"{store.url}: the service has no conditional writes that work: {error}") from error
+        return f"the service has no conditional writes that work: {error}"
+    except StoreError as error:
+        # Only an answer that means nothing else may be about the condition: then the same write goes without.
+        if type(error) is not StoreError or not _takes_plain(store, key):
+            raise
+        return f"the service has no conditional writes: {error}"
     finally:
         # What went wrong before matters more than a probe left behind.
         with contextlib.suppress(StoreError):
             store.delete(key)
-    if not kept:
-        raise StoreError(f"{store.url}: the service ignores conditional writes, two hosts could overwrite each other")
+
+
+def _tried(store: Store, key: str) -> str:
+    old = store.swap(key, b"first", expected=None)
+    new = store.swap(key, b"second", expected=old)
+    if not (_refuses(store, key, None) and _refuses(store, key, old)):
+        return "the service ignores conditional writes"
+    store.remove(key, expected=new)
+    return ""
 
 
 def _refuses(store: Store, key: str, expected: str | None) -> bool:
@@ -37,3 +46,11 @@ def _refuses(store: Store, key: str, expected: str | None) -> bool:
     except Conflict:
         return True
     return False
+
+
+def _takes_plain(store: Store, key: str) -> bool:
+    try:
+        store.put(key, b"plain")
+    except StoreError:
+        return False
+    return True

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from vfs.errors import StoreError
+from vfs.errors import StoreDenied, StoreError
 from vfs.store.memory import MemoryStore
-from vfs.store.probe import check_conditional_writes
+from vfs.store.probe import lack_of_conditions
 
 
 class Careless(MemoryStore):
@@ -22,15 +22,36 @@ class Stubborn(MemoryStore):
         return super().swap(key, data, expected="never")
 
 
-def test_a_service_that_ignores_conditions_is_refused() -> None:
-    store = Careless("s3://careless")
-    with pytest.raises(StoreError, match=r"^s3://careless: the service ignores conditional writes"):
-        check_conditional_writes(store)
+class Unknowing(MemoryStore):
+    """A service that refuses conditions."""
+
+    def swap(self, key: str, data: bytes, *, expected: str | None) -> str:
+        raise StoreError("501")
+
+
+class ReadOnly(Unknowing):
+    """A service that takes nothing at all."""
+
+    def put(self, key: str, data: bytes | bytearray | memoryview) -> None:
+        raise StoreDenied("403")
+
+
+@pytest.mark.parametrize(
+    ("store", "lack"),
+    [
+        (MemoryStore(), ""),
+        (Careless(), "the service ignores conditional writes"),
+        (Stubborn(), "the service has no conditional writes that work: "),
+        (Unknowing(), "the service has no conditional writes: 501"),
+    ],
+)
+def test_what_a_service_lacks_is_found_out(store: MemoryStore, lack: str) -> None:
+    found = lack_of_conditions(store)
+    assert found.startswith(lack)
+    assert bool(found) == bool(lack)
     assert list(store.list("")) == []
 
 
-def test_a_service_that_meets_no_condition_is_refused() -> None:
-    store = Stubborn("s3://stubborn")
-    with pytest.raises(StoreError, match=r"^s3://stubborn: the service has no conditional writes that work"):
-        check_conditional_writes(store)
-    assert list(store.list("")) == []
+def test_a_service_that_takes_nothing_is_no_service_without_conditions() -> None:
+    with pytest.raises(StoreError, match="501"):
+        lack_of_conditions(ReadOnly())
