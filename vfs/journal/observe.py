@@ -44,7 +44,8 @@ class Observer:
         interval: float = _INTERVAL,
         limit: int = LIMIT,
     ) -> None:
-        """Start observing. `root_pid`: where chains of parents end (the run's first process); `limit`: reads held.
+        """Start observing. `root_pid`: where chains of parents end (the run's first process; without one they end at
+        the leader of the reader's session); `limit`: reads held.
 
         JournalError when the journal cannot be written: do not mount then.
         """

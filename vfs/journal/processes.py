@@ -6,7 +6,7 @@ import os
 import pwd
 import secrets
 from collections import deque
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -27,6 +27,17 @@ _REMEMBERED = 65_536
 # The key of the daemon itself, whose own opens (to digest an executable on the mount) are nobody's reads.
 OWN = -1
 _Identity: TypeAlias = tuple[int, Mark]
+
+
+class _Reach(NamedTuple):
+    """How far up the ancestors of a reader are described: to the root of the run, else within its session.
+
+    What is further up has nothing to do with the reads, and its arguments may hold what nobody meant to record.
+    """
+
+    to_root: bool
+    uid: int
+    session: int
 
 
 class Found(msgspec.Struct):
@@ -51,7 +62,11 @@ class Processes:
     """
 
     def __init__(self, *, root_pid: int | None = None) -> None:
-        """`root_pid`: where chains of parents end; without it, at the first ancestor of another user."""
+        """`root_pid`: where chains of parents end.
+
+        Without it, and for processes that are not below it: at the leader of the reader's session, or at the first
+        ancestor of another user.
+        """
         self._root = root_pid
         self._own = os.getpid()
         self._boot = procfs.boot_ns()
@@ -97,24 +112,37 @@ class Processes:
         status = procfs.status_of(tid)
         if status is None:
             return 0
-        return OWN if status.tgid == self._own else self._process(status.tgid, depth=0, uid=status.uid)
+        return OWN if status.tgid == self._own else self._process(status.tgid, depth=0, reach=None)
 
-    def _process(self, pid: int, *, depth: int, uid: int) -> int:
+    def _process(self, pid: int, *, depth: int, reach: _Reach | None) -> int:
         mark = procfs.mark_of(pid)
         known = self._keys.get((pid, mark)) if mark is not None else 0
         if mark is None or known is not None:
             return known or 0
         status = procfs.status_of(pid)
-        if status is None or (depth and not self._wanted(pid, status, uid)):
+        if status is None or (reach is not None and not self._wanted(pid, status, reach)):
             return 0
-        parent = 0 if pid == self._root else self._parent(status, depth=depth, uid=uid)
+        reach = reach or _Reach(self._below_root(pid), status.uid, procfs.session_of(pid))
+        parent = 0 if pid == self._root else self._parent(status, depth=depth, reach=reach)
         return self._describe(pid, mark, status, parent)
 
-    def _wanted(self, pid: int, status: Status, uid: int) -> bool:
-        return pid > 1 and (self._root is not None or status.uid == uid)
+    def _below_root(self, pid: int) -> bool:
+        for _ in range(_CHAIN if self._root is not None else 0):
+            if pid == self._root:
+                return True
+            status = procfs.status_of(pid)
+            if status is None:
+                return False
+            pid = status.ppid
+        return False
 
-    def _parent(self, status: Status, *, depth: int, uid: int) -> int:
-        return self._process(status.ppid, depth=depth + 1, uid=uid) if status.ppid > 0 and depth < _CHAIN else 0
+    def _wanted(self, pid: int, status: Status, reach: _Reach) -> bool:
+        if reach.to_root or pid <= 1:
+            return reach.to_root
+        return status.uid == reach.uid and procfs.session_of(pid) == reach.session != 0
+
+    def _parent(self, status: Status, *, depth: int, reach: _Reach) -> int:
+        return self._process(status.ppid, depth=depth + 1, reach=reach) if status.ppid > 0 and depth < _CHAIN else 0
 
     def _describe(self, pid: int, mark: Mark, status: Status, parent: int) -> int:
         key, self._next = self._next, self._next + 1

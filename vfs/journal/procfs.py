@@ -67,6 +67,16 @@ def status_of(tid: int) -> Status | None:
     return Status(found[b"Tgid"], found[b"PPid"], found[b"Uid"])
 
 
+def session_of(pid: int) -> int:
+    """The session of a process, by the pid of its leader; 0 when there is none, or it is not to be seen from here."""
+    data = read(f"/proc/{pid}/stat", 1024)
+    fields = data[data.rfind(b")") + 2 :].split(None, 4)
+    try:
+        return int(fields[3])
+    except (IndexError, ValueError):
+        return 0
+
+
 def argv_of(pid: int) -> tuple[bytes, ...]:
     """The argument vector, cut at 64 KiB; empty for a kernel thread or a zombie."""
     data = b""

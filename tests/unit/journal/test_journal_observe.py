@@ -135,6 +135,41 @@ def test_parents_are_described_up_to_the_root_of_the_run(journal: Journal, obser
     assert [found.argv[0] for found in chain[:3]] == [b"/bin/sh"] * 3
 
 
+def _chain(journal: Journal, pid: int) -> list[Process]:
+    seen = _processes(journal)
+    (one,) = [found for found in seen.values() if found.pid == pid]
+    chain = [one]
+    while chain[-1].parent:
+        chain.append(seen[chain[-1].parent])
+    return chain
+
+
+# A leader of a session of its own; below it a shell, and below that the one that reads.
+SESSION = "/bin/sh -c 'echo $$; read x; true'; true"
+
+
+@pytest.mark.parametrize("root", ["none", "of another tree"])
+def test_outside_of_a_run_ancestors_end_at_the_leader_of_the_session(journal: Journal, spawn: Spawn, root: str) -> None:
+    other = spawn("/bin/cat")
+    leader = spawn("/bin/sh", "-c", SESSION, "secret", start_new_session=True)
+    pid = int(_line(leader))
+    session = begin_session(journal, kind="mount", environment={})
+    with Observer(journal, session, root_pid=None if root == "none" else other.pid, interval=60) as observing:
+        _open(observing, pid)
+    assert [found.pid for found in _chain(journal, pid)] == [pid, leader.pid]
+    assert os.getpid() not in {found.pid for found in _processes(journal).values()}
+
+
+def test_in_a_run_ancestors_go_on_to_its_root_whatever_sessions_are_made(
+    journal: Journal, observer: Observer, spawn: Spawn
+) -> None:
+    leader = spawn("/bin/sh", "-c", SESSION, start_new_session=True)
+    pid = int(_line(leader))
+    _open(observer, pid)
+    observer.flush()
+    assert [found.pid for found in _chain(journal, pid)] == [pid, leader.pid, os.getpid()]
+
+
 EXECUTES = """
 import os, sys
 print("ready", flush=True)
