@@ -29,12 +29,10 @@ from vfs.journal.log import Journal
 from vfs.journal.record import run_record
 from vfs.journal.session import begin_session, end_session, note_commit
 from vfs.model.commit import StoredCommit
-from vfs.model.names import printable
 from vfs.model.revision import Revision
 from vfs.repo.commit import commit_tree
 from vfs.repo.library import Library
 from vfs.repo.progress import NoProgress, Progress
-from vfs.repo.resolve import Target, resolve_branch
 from vfs.run.enter import EnterSpec
 from vfs.run.environment import inherited
 from vfs.run.inputs import GivenInput, Input, find_inputs, variables
@@ -42,10 +40,9 @@ from vfs.run.output import Written, read_output
 from vfs.run.passing import SignalPassing
 from vfs.run.place import RunPlace, places
 from vfs.run.supervisor import PASSED_ON
+from vfs.run.target import RunTarget, default_message, find_target, made
 
 _REPORT_MAX = 1 << 16
-# Bytes of the command line in the message of a commit that was given none.
-_MESSAGE_MAX = 200
 # The command was never started, and the process that was to start it said why.
 _NOT_STARTED = 1
 
@@ -55,7 +52,7 @@ class RunResult(msgspec.Struct, frozen=True):
 
     `stored` is the commit of a command that ended with 0. `kept` is the directory with what any other one
     wrote, None when it wrote nothing. `leftovers` counts processes that outlived the command and were ended;
-    `warnings` are whole lines.
+    `warnings` are whole lines. `repo_created`: the repo of the output did not exist and was made for the commit.
     """
 
     exit_code: int
@@ -64,6 +61,7 @@ class RunResult(msgspec.Struct, frozen=True):
     kept: Path | None = None
     leftovers: int = 0
     warnings: tuple[str, ...] = ()
+    repo_created: bool = False
 
 
 def run(
@@ -79,6 +77,7 @@ def run(
 ) -> RunResult:
     """Run `command` over `inputs`; commit what it writes to the branch `output` when it ends with 0.
 
+    A repo that is not there is made for the commit, and only then. Without `message` the command line is it.
     Before anything starts: UsageError, and what `resolve` raises. MountError when inputs or namespace cannot be
     had. After the command: DaemonError when its inputs failed under it, Conflict when the branch was moved and
     cannot be merged, Refused for output that cannot be read; then the message names where the output is kept.
@@ -86,23 +85,22 @@ def run(
     """
     if not command:
         raise UsageError("run: no command; give it after --")
-    if output.path:
-        raise UsageError(f"{output}: a run commits to a branch, not to a path")
+    target = find_target(library, output)
     given = find_inputs(library, inputs)
     if not given:
         raise UsageError("run: no input; -i REV gives one")
-    target = resolve_branch(library, output)
     _clear_dead_mounts(library.settings.state_dir)
     with Journal.open(library.settings.state_dir) as journal:
-        one = _Run(library, journal, given, target, [os.fsencode(word) for word in command])
-        return one.run(message or one.shown(), author, progress or NoProgress(), on_place)
+        words = [os.fsencode(word) for word in command]
+        one = _Run(library, journal, given, target, words)
+        return one.run(message or default_message(words), author, progress or NoProgress(), on_place)
 
 
 class _Run:
     """One run on its way."""
 
     def __init__(
-        self, library: Library, journal: Journal, given: list[GivenInput], target: Target, command: list[bytes]
+        self, library: Library, journal: Journal, given: list[GivenInput], target: RunTarget, command: list[bytes]
     ) -> None:
         self.library = library
         self.journal = journal
@@ -117,11 +115,6 @@ class _Run:
             command=command,
             inputs=[item.commit() for item in given],
         )
-
-    def shown(self) -> str:
-        """The command line, as far as a log needs it."""
-        text = printable(b" ".join(self.command))
-        return text if len(text) <= _MESSAGE_MAX else text[: _MESSAGE_MAX - 1] + "…"
 
     def run(
         self, message: str, author: str | None, progress: Progress, on_place: Callable[[Path], None] | None
@@ -139,7 +132,7 @@ class _Run:
                 return RunResult(code, self.session, None, self._kept(), leftovers, lost)
             if lost:
                 raise DaemonError(f"run: {lost[0]}; nothing was committed")
-            written, stored = self._commit(message, author, progress)
+            written, stored, created = self._commit(message, author, progress)
         except VfsError as error:
             raise self._with_place(error) from error
         except BaseException:
@@ -148,7 +141,7 @@ class _Run:
         finally:
             end_session(self.journal, self.session, exit_code=code)
         self.place.remove()
-        return RunResult(0, self.session, stored, None, leftovers, written.warnings)
+        return RunResult(0, self.session, stored, None, leftovers, written.warnings, created)
 
     def _mount(self, mounted: ExitStack) -> None:
         settings = self.library.settings
@@ -209,23 +202,24 @@ class _Run:
             return (f"what the command read could not be recorded: {error}",)
         return ()
 
-    def _commit(self, message: str, author: str | None, progress: Progress) -> tuple[Written, StoredCommit]:
-        writer = self.library.writer()
+    def _commit(self, message: str, author: str | None, progress: Progress) -> tuple[Written, StoredCommit, bool]:
+        writer, branch = self.library.writer(), self.target.branch
         written = read_output(self.library, writer, self.place.out, progress=progress)
-        stored = commit_tree(
-            self.library,
-            repo=self.target.repo,
-            branch=self.target.branch,
-            root=written.root,
-            base=self.target.head,
-            author=author or self.library.settings.author,
-            message=message,
-            record=run_record(self.journal, self.session, outputs=written.outputs),
-            inputs=tuple(item.commit() for item in self.given),
-            writer=writer,
-        )
-        note_commit(self.journal, self.session, stored=stored, branch=self.target.branch, outputs=written.outputs)
-        return written, stored
+        with made(self.library, self.target) as created:
+            stored = commit_tree(
+                self.library,
+                repo=branch.repo,
+                branch=branch.branch,
+                root=written.root,
+                base=branch.head,
+                author=author or self.library.settings.author,
+                message=message,
+                record=run_record(self.journal, self.session, outputs=written.outputs),
+                inputs=tuple(item.commit() for item in self.given),
+                writer=writer,
+            )
+        note_commit(self.journal, self.session, stored=stored, branch=branch.branch, outputs=written.outputs)
+        return written, stored, created
 
     def _kept(self) -> Path | None:
         return self.place.out if self.place.keep() else None

@@ -12,11 +12,8 @@ from vfs.cli.commits import created
 from vfs.cli.names import one_line, raw
 from vfs.cli.parameters import BRANCH, INPUT
 from vfs.cli.values import counted
-from vfs.errors import RepoNotFound, UsageError
 from vfs.model.revision import Revision
-from vfs.repo.library import Library
-from vfs.repo.repos import create_repo, repo_info
-from vfs.run.inputs import find_inputs, parse_input
+from vfs.run.inputs import parse_input
 from vfs.run.runner import RunResult, run
 
 # What follows the first word that is no option of ours belongs to the command.
@@ -59,11 +56,6 @@ def run_command(
     call = context.ensure_object(Call)
     given = [parse_input(text) for text in inputs]
     library = call.library()
-    # Everything that can be wrong with the words first, so that nothing is made for them.
-    find_inputs(library, given)
-    if target.path or target.back:
-        raise UsageError(f"{target}: a run commits to a branch, not to a path or an older commit")
-    _make_repo(library, target.repo)
     with progress.shown(f"commit {target}") as watcher:
         result = run(
             library,
@@ -80,14 +72,6 @@ def run_command(
     context.exit(result.exit_code)
 
 
-def _make_repo(library: Library, name: str) -> None:
-    try:
-        repo_info(library, name)
-    except RepoNotFound:
-        create_repo(library, name)
-        output.note(f"repo {name} created")
-
-
 def _say_kept(call: Call, place: Path) -> None:
     call.kept = f"nothing was committed; what the command wrote is in {place}"
 
@@ -98,6 +82,8 @@ def _report(result: RunResult, target: Revision) -> None:
         output.warn(text)
     if result.leftovers:
         output.warn(f"{counted(result.leftovers, 'process')} outlived the command and were ended")
+    if result.repo_created:
+        output.note(f"repo {target.repo} created")
     if result.stored is not None:
         output.note(created(result.stored, target.branch))
         return
