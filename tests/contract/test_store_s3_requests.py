@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from collections.abc import Iterator
 
 import boto3
@@ -141,3 +142,41 @@ def test_a_profile_names_the_credentials(
     open_store(f"s3://{bucket}/p", settings_for(radosgw.endpoint, profile="team")).close()
     with pytest.raises(ConfigError, match=r"the client cannot be set up: .*\(other\) could not be found"):
         open_store(f"s3://{bucket}/p", settings_for(radosgw.endpoint, profile="other"))
+
+
+def test_uploads_that_crashed_writers_left_are_dropped_by_the_next_writer(
+    radosgw: Radosgw, bucket: str, line: FaultProxy
+) -> None:
+    client = boto3.client("s3", endpoint_url=radosgw.endpoint, region_name="us-east-1")
+
+    def uploads() -> set[str]:
+        return {upload["Key"] for upload in client.list_multipart_uploads(Bucket=bucket).get("Uploads", [])}
+
+    def begin(key: str) -> None:
+        client.create_multipart_upload(Bucket=bucket, Key=key)
+
+    begin(f"p/{PACK}")
+    begin("somebody/else")
+    time.sleep(1.2)
+    begin("p/packs/aa/under-way")
+    assert len(uploads()) == 3
+    reader = S3Store(S3URL(bucket, "p"), settings_for(line.endpoint).s3, timeout=10, sweep_age=1.0)
+    assert list(reader.list("")) == []
+    reader.close()
+    assert len(uploads()) == 3
+    writer = S3Store(S3URL(bucket, "p"), settings_for(line.endpoint).s3, timeout=10, sweep_age=1.0)
+    for number in range(3):
+        writer.put(f"packs/aa/{number}", b"x")
+    writer.close()
+    assert uploads() == {"somebody/else", "p/packs/aa/under-way"}
+    assert sum("uploads" in head.split("\r\n")[0] for head in line.heads) == 1
+    client.close()
+
+
+def test_who_may_not_list_uploads_writes_all_the_same(bucket: str, line: FaultProxy) -> None:
+    writer = S3Store(S3URL(bucket, "p"), settings_for(line.endpoint).s3, timeout=10, sweep_age=1.0)
+    line.plan("GET", f.answers(403, "AccessDenied"))
+    writer.put(PACK, b"x")
+    writer.close()
+    assert line.left == 0
+    assert store_for(bucket, line.endpoint).get(PACK) == b"x"

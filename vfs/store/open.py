@@ -64,9 +64,9 @@ def _connect(place: FileURL | S3URL, settings: Settings) -> Store:
     if isinstance(place, FileURL):
         return LocalStore(place.path, timeout=settings.timeout)
     # boto3 takes a quarter of a second to import; local stores do without.
-    from vfs.store.s3_store import S3Store
+    from vfs.store.s3_store import SWEEP_AGE, S3Store
 
-    return S3Store(place, settings.s3, timeout=settings.timeout)
+    return S3Store(place, settings.s3, timeout=settings.timeout, sweep_age=SWEEP_AGE)
 
 
 def _must_be_there(path: str) -> None:

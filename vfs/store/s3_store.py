@@ -9,11 +9,12 @@ condition fails although the ETag still stands, the other form is tried.
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 
 from vfs.concurrency.pool import ordered_map
 from vfs.config.settings import S3Settings
-from vfs.errors import Conflict, ObjectMissing, StoreError
+from vfs.errors import Conflict, ObjectMissing, StoreError, VfsError
 from vfs.store.keys import check_data, check_key, check_prefix, check_range, is_key
 from vfs.store.protocol import ObjectInfo
 from vfs.store.s3 import Bucket, Unmet
@@ -25,18 +26,22 @@ PART_SIZE = 8 * 1024 * 1024
 # Parts under way at a time: enough to fill a line, 32 MiB of memory.
 _AT_A_TIME = 4
 SWEEP_AGE = 86400.0
+# Seconds that closing waits for a sweep under way: one or two requests.
+_SWEEP_WAIT = 2.0
 
 
 class S3Store:
     """Objects below `prefix` in one bucket. Thread-safe: what it holds is, and it changes nothing else.
 
     Invariant: an object of no bytes is a removed ref, and absent to every caller. `_quoted` is the form
-    of ETags that the service was last seen to match; either value is right to start with.
+    of ETags that the service was last seen to match; either value is right to start with. `_lock` guards
+    that one sweep is begun.
     """
 
-    def __init__(self, place: S3URL, s3: S3Settings, *, timeout: float = 60.0) -> None:
+    def __init__(self, place: S3URL, s3: S3Settings, *, timeout: float = 60.0, sweep_age: float | None = None) -> None:
         """`timeout`: seconds for one request with all its attempts; a last attempt may take a quarter more.
 
+        With `sweep_age`, the first object put begins, in a thread, a sweep of uploads that many seconds old.
         ConfigError when the settings make no client; the service is not asked yet.
         """
         self.url = f"s3://{place.bucket}" + (f"/{place.prefix}" if place.prefix else "")
@@ -44,6 +49,9 @@ class S3Store:
         self._bucket = Bucket(place.bucket, s3, timeout=timeout)
         self._reader = SignedReader(self._bucket, self._bucket.pool(), self._bucket.timeouts)
         self._quoted = True
+        self._sweep_age = sweep_age
+        self._sweeping: threading.Thread | None = None
+        self._lock = threading.Lock()
 
     def get(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
         """See `Store.get`."""
@@ -64,6 +72,7 @@ class S3Store:
         """See `Store.put`. Objects over 8 MiB go in parts, each with a deadline of its own."""
         check_data(key, data)
         name = self._name(key)
+        self._sweep_once()
         if len(data) > PART_SIZE:
             self._put_parts(name, memoryview(data))
         else:
@@ -103,8 +112,23 @@ class S3Store:
             self._bucket.drop_upload(name, upload)
         return len(old)
 
+    def _sweep_once(self) -> None:
+        if self._sweep_age is None:
+            return
+        with self._lock:
+            if self._sweeping is None:
+                self._sweeping = threading.Thread(target=self._sweep_quietly, name="store-sweep", daemon=True)
+                self._sweeping.start()
+
+    def _sweep_quietly(self) -> None:
+        # Rights to list uploads are often not given to writers; then whoever owns the bucket has rules for them.
+        with contextlib.suppress(VfsError):
+            self.sweep(older_than=SWEEP_AGE if self._sweep_age is None else self._sweep_age)
+
     def close(self) -> None:
         """Close the connections."""
+        if self._sweeping is not None:
+            self._sweeping.join(_SWEEP_WAIT)
         self._reader.close()
         self._bucket.close()
 
