@@ -54,6 +54,21 @@ def test_a_mount_is_listed_described_and_ended(vfs: Vfs, repo: str, mountpoint: 
     assert parsed(vfs("mounts", "--json")) == [] and list(mountpoint.iterdir()) == []
 
 
+def test_a_store_named_by_a_relative_path_is_found_by_daemons_too(vfs: Vfs, isolated: Path, mountpoint: Path) -> None:
+    env = {"VFS_STORE": "here"}
+    assert b"is ready" in vfs("init", env=env).stdout
+    assert f"export VFS_STORE={isolated}/other,".encode() in vfs("init", "./other", env=env).stderr
+    vfs("repo", "create", "data", env=env)
+    vfs("put", "data", "-", "--prefix", "file", input=b"content\n", env=env)
+    vfs("mount", "data", mountpoint, env=env)
+    assert (mountpoint / "file").read_text() == "content\n"
+    vfs("umount", mountpoint, env=env)
+    done = vfs(
+        "--store", "./here", "run", "-i", "data", "-o", "out", "--", "cat", "/pfs/data/file", env={"VFS_STORE": ""}
+    )
+    assert done.stdout == b"content\n"
+
+
 def test_a_path_of_a_revision_can_be_mounted(vfs: Vfs, repo: str, mountpoint: Path) -> None:
     vfs("mount", f"{repo}:dir", mountpoint)
     assert [path.name for path in mountpoint.iterdir()] == ["other"]

@@ -79,7 +79,26 @@ def convert(key: str, value: Value, type_: type) -> object:
     if key in _CHOICES and result not in _CHOICES[key]:
         known = ", ".join(choice or "nothing" for choice in _CHOICES[key])
         raise ConfigError(f"{value.origin}: {key}: '{result}' is none of {known}")
+    if key == "store":
+        return _store(str(result), value.origin)
     return _directory(key, str(result), value.origin) if key in _DIRECTORIES else result
+
+
+def _store(store: str, origin: str) -> str:
+    """`store`; a path becomes absolute, since the daemon of a mount works in another directory."""
+    if "://" in store or os.path.isabs(store := os.path.expanduser(store)):
+        return store
+    if not _is_typed(origin):
+        raise ConfigError(f"{origin}: store: '{store}' is neither a URL nor an absolute path")
+    try:
+        return os.path.abspath(store)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{origin}: store: '{store}': the working directory is gone") from error
+
+
+def _is_typed(origin: str) -> bool:
+    """True for what the user gave with this call, false for what a file says to every call."""
+    return origin == "flag" or origin.startswith(VARIABLE_PREFIX)
 
 
 def _directory(key: str, path: str, origin: str) -> str:

@@ -80,6 +80,23 @@ def test_variables_are_read_as_their_kind(home: Path) -> None:
     assert (settings.timeout, settings.store) == (2.5, "s3://b")
 
 
+def test_a_relative_store_is_that_of_the_directory_the_command_was_started_in(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = home / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("HOME", str(home))
+    assert read(home, VFS_STORE="./store").settings.store == str(work / "store")
+    assert read(home, {"store": "../s"}).settings.store == str(home / "s")
+    assert read(home, {"store": "~/s"}).settings.store == str(home / "s")
+    assert read(home, VFS_STORE="s3://b/p").settings.store == "s3://b/p"
+    assert read(home, VFS_STORE="file:///x").settings.store == "file:///x"
+    work.rmdir()
+    with pytest.raises(ConfigError, match=r"^VFS_STORE: store: 's': the working directory is gone"):
+        read(home, VFS_STORE="s")
+
+
 def test_variables_of_others_are_left_alone(home: Path) -> None:
     assert read(home, VFS_OUT="/pfs/out", VFS_INPUT_A="/pfs/a").settings == read(home).settings
 
@@ -98,6 +115,7 @@ def test_variables_of_others_are_left_alone(home: Path) -> None:
         ("memory = '20 lightyears'", r"config\.toml: memory: '20 lightyears': not a size"),
         ("state_dir = 'relative'", r"config\.toml: state_dir: 'relative' is not an absolute path"),
         ("store = ''", r"config\.toml: store: is empty"),
+        ("store = './store'", r"config\.toml: store: '\./store' is neither a URL nor an absolute path"),
         ("author = ", r"config\.toml: not valid TOML"),
         ("author = '\udcff'", r"config\.toml: not valid TOML"),
     ],

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from vfs.cli import output
 from vfs.cli.call import Call, pass_call
+from vfs.cli.names import one_line
 
 _UNSAFE = (
     "not safe: the service has no conditional writes, so two hosts that commit to one branch at the same moment may "
@@ -41,11 +44,15 @@ def init_command(call: Call, url: str | None, endpoint: str | None, region: str 
     for key, value in (("s3.endpoint", endpoint), ("s3.region", region)):
         if value is not None:
             call.overrides[key] = value
-    with Library.create(call.settings(), unsafe=unsafe) as library:
+    settings = call.settings()
+    with Library.create(settings, unsafe=unsafe) as library:
         output.line(f"store {library.store.url} is ready")
         if read_marker(library.store).unsafe:
             output.note(_UNSAFE)
         elif unsafe:
             output.note("--unsafe was not needed: the service has conditional writes, and the store uses them")
-    if url is not None and url != usual:
-        output.note(f'to use it: export VFS_STORE={url}, or store = "{url}" in ~/.config/vfs/config.toml')
+    if settings.store != usual:
+        store = one_line(settings.store)
+        output.note(
+            f'to use it: export VFS_STORE={shlex.quote(store)}, or store = "{store}" in ~/.config/vfs/config.toml'
+        )
