@@ -69,11 +69,13 @@ def _run(options: argparse.Namespace, place: Path) -> int:
     mine = own.Own(bench, place, say=_say)
     s3 = S3(bench, place, compile_reader(place / "bin", "proxy"), say=_say)
     about = {**machine.describe(place), "load before": str(machine.load())}
+    if options.quick:
+        about["scale"] = "quick, a tenth of the sizes that the titles name"
     rows: list[Row] = []
     with undone(local.stop, mine.stop, s3.stop):
         for row in _rows(options, [local.rows, mine.rows, s3.rows]):
             rows.append(row)
-            _say(f"  {table.figure(row)} {row.verdict} {row.note}")
+            _say(f"  {row.name}: {table.figure(row)} {row.verdict} {row.note}")
     about["load after"] = str(machine.load())
     print(table.text(rows, about))
     if options.out:
