@@ -42,9 +42,11 @@ class Blobs:
         """The raw bytes of chunks in the order of `refs`; neighbours are read in one request. No holes."""
         return self._chunks.get_many(refs)
 
-    def load(self, refs: Sequence[BlobRef]) -> None:
-        """Have chunks in memory, neighbours read in one request; those that are there cost nothing."""
-        self._chunks.get_many([ref for ref in refs if self._chunks.cached(ref) is None])
+    def load(self, refs: Sequence[BlobRef]) -> int:
+        """Have chunks in memory, neighbours read in one request; the bytes that were not there."""
+        missing = [ref for ref in refs if self._chunks.cached(ref) is None]
+        self._chunks.get_many(missing)
+        return sum(ref.length for ref in missing)
 
     def get_page(self, ref: BlobRef) -> Page:
         """A page, both of its parts verified; Corrupt as for `get`."""

@@ -32,8 +32,8 @@ class Reader(Protocol):
 class Source(Protocol):
     """Where chunks are brought into memory."""
 
-    def load(self, refs: Sequence[BlobRef]) -> None:
-        """Have the chunks in memory; those that are there cost nothing."""
+    def load(self, refs: Sequence[BlobRef]) -> int:
+        """Have the chunks in memory; the bytes that were not there."""
 
 
 class Prefetcher:
@@ -100,16 +100,12 @@ class Prefetcher:
         with self._lock:
             if self._coming + size > self._budget:
                 return
-        self._submit(lambda: self._load(group, size), size)
+        self._submit(lambda: self._counter.add(self._source.load(group)), size)
 
     def _submit(self, work: Callable[[], None], size: int) -> None:
         with self._lock:
             self._coming += size
         self._queue.put((work, size))
-
-    def _load(self, group: list[BlobRef], size: int) -> None:
-        self._source.load(group)
-        self._counter.add(size)
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
