@@ -108,7 +108,7 @@ class Daemon:
             state=self.state,
             session=self.lineage.session,
             read_only=self.spec.read_only,
-            lineage=self.lineage.failure or self.lineage.level,
+            lineage=self.lineage.state,
             lost=self._lost(),
             waiting=waiting,
             levers=levers(self.readahead),

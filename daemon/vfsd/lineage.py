@@ -15,27 +15,33 @@ from vfs.model.commit import InputCommit
 from vfs.model.entry import Entry
 from vfsd.filesystem import Opened
 
+# The level of a session whose every open is seen.
+OPENS = "open"
+
 
 class Lineage:
     """Observes one mount under a session: that of a run, or one of its own, which it begins and ends.
 
-    `known` and `opened` belong to the event loop and never wait; `flush` and `close` wait for the disk.
+    Without an observer the session has a beginning and an end and nothing between. `known` and `opened` belong to
+    the event loop and never wait; `flush` and `close` wait for the disk.
     """
 
-    level = "open"
-
-    def __init__(self, journal: Journal, session: str, *, own: bool, root_pid: int | None, counters: Registry) -> None:
+    def __init__(
+        self, journal: Journal, session: str, observer: Observer | None, *, own: bool, counters: Registry
+    ) -> None:
         self.session = session
         self._journal = journal
         self._own = own
         self._observed = counters.counter(OBSERVED)
         self._gaps = counters.counter(GAPS)
-        self._observer = Observer(journal, session, root_pid=root_pid, level=self.level)
+        self._observer = observer
 
     @property
-    def failure(self) -> str:
-        """Why the journal could not be written last; empty while all is well."""
-        return self._observer.failure or ""
+    def state(self) -> str:
+        """`open` while opens are recorded, `off` when they are not to be, else why the journal cannot be written."""
+        if self._observer is None:
+            return "off"
+        return self._observer.failure or OPENS
 
     def lost(self) -> int:
         """How many opens the journal says were lost. Waits for the disk."""
@@ -46,21 +52,25 @@ class Lineage:
 
     def known(self, tid: int, file: Opened) -> bool:
         """True when this open would record nothing new."""
-        return self._observer.known(tid, file.repo, file.commit, file.row)
+        return self._observer is None or self._observer.known(tid, file.repo, file.commit, file.row)
 
     def opened(self, tid: int, file: Opened, entry: Entry) -> None:
         """Thread `tid` opened `file` for reading."""
+        if self._observer is None:
+            return
         self._observed.add()
         self._observer.opened(tid, file.repo, file.commit, entry.path, entry.digest, row=file.row)
 
     def flush(self) -> None:
         """Make every open so far durable; JournalError."""
-        self._observer.flush()
+        if self._observer is not None:
+            self._observer.flush()
 
     def close(self) -> None:
         """Write what is left, end the session if it is ours; JournalError."""
         try:
-            self._observer.close()
+            if self._observer is not None:
+                self._observer.close()
             if self._own:
                 end_session(self._journal, self.session)
         finally:
@@ -68,11 +78,14 @@ class Lineage:
 
 
 def open_lineage(spec: MountSpec, counters: Registry) -> Lineage:
-    """Begin to observe the mount that `spec` describes; JournalError when the journal cannot be written."""
+    """Begin the session of the mount that `spec` describes, and observe it unless that is off; JournalError."""
     journal = Journal.open(spec.settings.state_dir)
     try:
         session = spec.session or _begin(journal, spec)
-        return Lineage(journal, session, own=not spec.session, root_pid=spec.owner_pid or None, counters=counters)
+        observer = None
+        if spec.lineage != "off":
+            observer = Observer(journal, session, root_pid=spec.owner_pid or None, level=OPENS)
+        return Lineage(journal, session, observer, own=not spec.session, counters=counters)
     except JournalError:
         journal.close()
         raise
@@ -81,5 +94,10 @@ def open_lineage(spec: MountSpec, counters: Registry) -> Lineage:
 def _begin(journal: Journal, spec: MountSpec) -> str:
     inputs = tuple(InputCommit(view.name, view.repo, bytes.fromhex(view.commit)) for view in spec.views)
     return begin_session(
-        journal, kind="mount", mountpoint=os.fsencode(spec.mountpoint), command=("vfs", "mount"), inputs=inputs
+        journal,
+        kind="mount",
+        mountpoint=os.fsencode(spec.mountpoint),
+        command=spec.command or ("vfs", "mount"),
+        cwd=spec.cwd or None,
+        inputs=inputs,
     )

@@ -54,6 +54,33 @@ def test_a_mount_is_listed_described_and_ended(vfs: Vfs, repo: str, mountpoint: 
     assert parsed(vfs("mounts", "--json")) == [] and list(mountpoint.iterdir()) == []
 
 
+def journal_of(vfs: Vfs) -> list[dict[str, Any]]:
+    return parsed(vfs("journal", "show", "--json"))
+
+
+def test_the_session_of_a_mount_says_what_was_typed_and_where(vfs: Vfs, repo: str, mountpoint: Path) -> None:
+    vfs("mount", "--private", repo, "mnt", cwd=mountpoint.parent)
+    assert (mountpoint / "file").read_text() == "content\n"
+    vfs("umount", mountpoint)
+    (start,) = [record["event"] for record in journal_of(vfs) if record["kind"] == "session-start"]
+    assert start["command"] == ["vfs", "mount", "--private", repo, "mnt"]
+    assert (start["cwd"], start["mountpoint"]) == (str(mountpoint.parent), str(mountpoint))
+    assert [record["kind"] for record in journal_of(vfs)].count("read") == 1
+
+
+def test_a_mount_with_lineage_off_records_no_open(vfs: Vfs, repo: str, mountpoint: Path) -> None:
+    vfs("mount", "--rw", "--lineage", "off", repo, mountpoint)
+    assert (mountpoint / "file").read_text() == "content\n"
+    (mountpoint / "new").write_text("new\n")
+    assert b"off, no open is recorded" in vfs("status", mountpoint).stdout
+    assert parsed(vfs("status", "--json"))[0]["daemon"]["lineage"] == "off"
+    vfs("commit", mountpoint, "-m", "unobserved")
+    vfs("umount", mountpoint)
+    assert {record["kind"] for record in journal_of(vfs)} == {"session-start", "output", "commit", "session-end"}
+    record = parsed(vfs("show", "--json", repo))["record"]
+    assert (record["level"], record["reads"], record["processes"]) == ("none", [], [])
+
+
 def test_a_store_named_by_a_relative_path_is_found_by_daemons_too(vfs: Vfs, isolated: Path, mountpoint: Path) -> None:
     env = {"VFS_STORE": "here"}
     assert b"is ready" in vfs("init", env=env).stdout

@@ -25,6 +25,9 @@ _COMMIT = re.compile(r"[0-9a-f]{64}")
 _SPEC_MAX = 1 << 20
 
 MountKind: TypeAlias = Literal["rev", "all", "views"]
+# What of the opens of a mount is recorded: the first of each file by each process, or nothing.
+LineageLevel: TypeAlias = Literal["files", "off"]
+LINEAGE_LEVELS: tuple[LineageLevel, ...] = ("files", "off")
 
 
 class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,8 +44,10 @@ class MountSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     `title` is what the user asked for, for lists and `df`. `layer` is the directory of a writable layer
     (`read_only` is then False). `session` is a journal session that somebody else begins and ends; when it
-    is empty the daemon has one of its own. `allow_other` None: yes when the system lets us. When `owner_pid`
-    is set the daemon ends with that process. `metrics_port` 0: no TCP port.
+    is empty the daemon has one of its own, and what the user typed for it, and where, is in `command` and `cwd`.
+    `lineage` off: no open is observed, which a session of somebody else does not allow. `allow_other` None: yes
+    when the system lets us. When `owner_pid` is set the daemon ends with that process. `metrics_port` 0: no TCP
+    port.
     """
 
     id: str
@@ -57,6 +62,9 @@ class MountSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     read_only: bool = True
     owner_pid: int = 0
     metrics_port: int = 0
+    lineage: LineageLevel = "files"
+    command: tuple[bytes, ...] = ()
+    cwd: bytes = b""
     version: int = SPEC_VERSION
 
 
@@ -71,6 +79,8 @@ def check_spec(spec: MountSpec) -> MountSpec:
         raise UsageError(f"mount id '{spec.id[:40]}': not 16 hex digits")
     if spec.read_only is bool(spec.layer):
         raise UsageError(f"mount {spec.mountpoint}: a writable mount and a layer go together")
+    if spec.lineage == "off" and spec.session:
+        raise UsageError(f"mount {spec.mountpoint}: a session that expects reads, and lineage off")
     if not 0 <= spec.metrics_port < 65536:
         raise UsageError(f"metrics port {spec.metrics_port}: not a port")
     allowed = {"rev": len(spec.views) == 1, "all": not spec.views, "views": len(spec.views) > 0}

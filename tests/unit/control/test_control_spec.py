@@ -37,7 +37,9 @@ def test_any_spec_survives_encoding(
 
 
 def test_spec_survives_its_file(make_spec: MakeSpec, tmp_path: Path) -> None:
-    spec = make_spec(session="s", allow_other=False, metrics_port=9000, owner_pid=7)
+    spec = make_spec(
+        session="s", allow_other=False, metrics_port=9000, owner_pid=7, command=(b"vfs", b"\xff"), cwd=b"/\xfe"
+    )
     write_spec(str(tmp_path / "spec.json"), spec)
     assert read_spec(str(tmp_path / "spec.json")) == spec
 
@@ -57,6 +59,7 @@ def test_spec_survives_its_file(make_spec: MakeSpec, tmp_path: Path) -> None:
         ({"kind": "views", "views": (View("a", "r", "ab" * 32), View("a", "r", "cd" * 32))}, "two views of one name"),
         ({"layer": "/layer"}, "go together"),
         ({"read_only": False}, "go together"),
+        ({"session": "s", "lineage": "off"}, "expects reads, and lineage off"),
         ({"metrics_port": 65536}, "not a port"),
     ],
 )

@@ -40,7 +40,7 @@ def test_an_unknown_repo_names_the_nearest(library: Library) -> None:
 
 
 def test_an_unknown_repo_names_the_remedy(library: Library) -> None:
-    with pytest.raises(RepoNotFound, match="^repo other: not in the store; vfs repo create other makes it$"):
+    with pytest.raises(RepoNotFound, match=r"^repo other: not in the store; vfs repo create other makes it$"):
         repo_info(library, "other")
 
 

@@ -186,7 +186,7 @@ async def test_opens_are_in_the_journal(
     kinds = [record.kind for record in journal.records()]
     journal.close()
     assert kinds[0] == "session-start" and "read" in kinds
-    assert lineage.lost() == 0 and lineage.failure == ""
+    assert lineage.lost() == 0 and lineage.state == "open"
 
 
 def test_options_are_safe_whatever_the_title(make_spec: MakeSpec) -> None:

@@ -15,8 +15,9 @@ from vfs.control.dead import clear_dead
 from vfs.control.launch import start
 from vfs.control.mountpoint import canonical
 from vfs.control.registry import Registry
-from vfs.control.spec import MountSpec, View, new_id
+from vfs.control.spec import LINEAGE_LEVELS, LineageLevel, MountSpec, View, new_id
 from vfs.errors import UsageError, VfsError
+from vfs.journal.session import current_directory
 from vfs.model.ids import short
 from vfs.model.revision import Revision, parse_revision
 from vfs.repo.resolve import Resolved, resolve
@@ -29,6 +30,10 @@ from vfs.workspace.attach import Attached, attach_layer
     "--all", "everything", is_flag=True, help="All repos: DIR/REPO/BRANCH, DIR/REPO/TAG, DIR/REPO/@commits/ID."
 )
 @click.option("--rw", "writable", is_flag=True, help="Writable: changes go to a layer, see vfs commit.")
+@click.option(
+    "--lineage", type=click.Choice(LINEAGE_LEVELS), default="files", show_default=True,
+    help="What is recorded: each file a process opens, or nothing.",
+)  # fmt: skip
 @click.option("--foreground", is_flag=True, help="Stay in the foreground, for service managers.")
 @click.option("--metrics-port", type=click.IntRange(1, 65535), metavar="PORT", help="Serve /metrics on 127.0.0.1:PORT.")
 @click.option("--memory", metavar="SIZE", help="Memory for content, such as 512MiB, instead of the setting.")
@@ -39,6 +44,7 @@ def mount_command(
     words: tuple[str, ...],
     everything: bool,
     writable: bool,
+    lineage: LineageLevel,
     foreground: bool,
     metrics_port: int | None,
     memory: str | None,
@@ -67,6 +73,9 @@ def mount_command(
         title=str(revision or "all repos"),
         allow_other=allow_other,
         metrics_port=metrics_port or 0,
+        lineage=lineage,
+        command=call.command(),
+        cwd=current_directory(),
     )
     if revision is None:
         start(spec, foreground=foreground)

@@ -27,6 +27,7 @@ from vfs.workspace.status import find_layer, status
 
 # A daemon answers in a millisecond; one that does not within this is shown as not answering.
 _PATIENCE = 3.0
+_LINEAGE = {"open": "open, each is recorded", "off": "off, no open is recorded"}
 
 
 @click.command("status")
@@ -123,7 +124,7 @@ def _mount_fields(mount: Mount | None, said: Status | DaemonError | None) -> lis
 def _daemon_fields(said: Status) -> list[tuple[str, str]]:
     return [
         ("up", f"{(time.time_ns() - said.started_ns) / 1e9:.0f} s, vfs {said.version}"),
-        ("lineage", said.lineage + (f", {said.lost} opens lost" if said.lost else "")),
+        ("lineage", _LINEAGE.get(said.lineage, said.lineage) + (f", {said.lost} opens lost" if said.lost else "")),
         ("waiting", f"{said.waiting} requests" if said.waiting else ""),
         *((f"lever {name}", value) for name, value in said.levers.items()),
         ("answered", ", ".join(f"{count} {name}" for name, count in said.operations.items() if count)),
