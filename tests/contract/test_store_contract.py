@@ -17,7 +17,8 @@ from vfs.config.settings import default_settings
 from vfs.errors import Conflict, Corrupt, ObjectMissing, StoreFormat, StoreMissing, UsageError
 from vfs.metrics.counters import Registry
 from vfs.store.local import LocalStore
-from vfs.store.marker import MARKER_KEY, ensure_marker, read_marker
+from vfs.store.marked import MarkedStore
+from vfs.store.marker import MARKER_KEY, Marker, ensure_marker, read_marker
 from vfs.store.measured import MeasuredStore
 from vfs.store.memory import MemoryStore
 from vfs.store.open import create_store, open_store
@@ -38,7 +39,7 @@ def s3_url(gateway: Radosgw, monkeypatch: pytest.MonkeyPatch) -> S3URL:
     return S3URL(bucket, "some/prefix")
 
 
-@pytest.fixture(params=["memory", "local", "measured-local", "s3-radosgw"])
+@pytest.fixture(params=["memory", "local", "measured-local", "marked-local", "s3-radosgw"])
 def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     made: Store
     if request.param == "memory":
@@ -47,6 +48,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         made = LocalStore(tmp_path)
     elif request.param == "measured-local":
         made = MeasuredStore(LocalStore(tmp_path), Registry())
+    elif request.param == "marked-local":
+        made = MarkedStore(LocalStore(tmp_path), Marker(1, "00112233445566778899aabbccddeeff"))
     else:
         gateway: Radosgw = request.getfixturevalue("radosgw")
         settings = default_settings(s3={"endpoint": gateway.endpoint}).s3

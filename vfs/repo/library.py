@@ -20,8 +20,8 @@ from vfs.model.commit import StoredCommit
 from vfs.model.entry import BlobRef
 from vfs.model.ids import Digest
 from vfs.repo.bounded import BoundedCache
-from vfs.store.marker import read_marker
-from vfs.store.open import create_store, open_store
+from vfs.store.marked import marker_of
+from vfs.store.open import create_store, open_soon
 from vfs.store.protocol import Store
 from vfs.tree.pages import Pages
 from vfs.tree.tree import Tree
@@ -53,8 +53,8 @@ class Library:
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
-        """The store that `settings.store` names; StoreMissing, StoreFormat or another StoreError."""
-        return cls(open_store(settings.store, settings), settings, cache=open_cache(settings, warn=_log.warning))
+        """The store that `settings.store` names; StoreMissing, StoreFormat, other StoreErrors: now or at first use."""
+        return cls(open_soon(settings.store, settings), settings, cache=open_cache(settings, warn=_log.warning))
 
     @classmethod
     def create(cls, settings: Settings, *, unsafe: bool = False) -> Self:
@@ -100,7 +100,7 @@ class Library:
 
     def _open_known(self) -> KnownChunks:
         directory = private_dir(private_dir(self.settings.cache_dir) / "known")
-        path = directory / f"{read_marker(self.store).id}.db"
+        path = directory / f"{marker_of(self.store).id}.db"
         known = KnownChunks(path, self.store)
         # Of processes that make one database at the same moment SQLite tells some at once that it is locked,
         # whatever time they would wait; so the first use is one at a time.

@@ -9,6 +9,7 @@ from vfs.errors import StoreError, StoreMissing
 from vfs.files.translate import cause_of
 from vfs.store.compared import ComparedStore
 from vfs.store.local import LocalStore
+from vfs.store.marked import MarkedStore
 from vfs.store.marker import Marker, ensure_marker, read_marker
 from vfs.store.probe import lack_of_conditions
 from vfs.store.protocol import Store
@@ -26,6 +27,17 @@ def open_store(url: str, settings: Settings) -> Store:
         _must_be_there(place.path)
     store = _connect(place, settings)
     return _with_refs(store, read_marker(store))
+
+
+def open_soon(url: str, settings: Settings, *, marker: Marker | None = None) -> Store:
+    """As `open_store`; of a store far away the marker is read meanwhile, and the first call says what is wrong with it.
+
+    `marker`: what is known of it already, which is then not read again.
+    """
+    place = parse_url(url)
+    if isinstance(place, FileURL):
+        return open_store(url, settings)
+    return MarkedStore(_connect(place, settings), marker)
 
 
 def create_store(url: str, settings: Settings, *, unsafe: bool = False) -> Store:

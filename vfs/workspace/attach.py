@@ -16,7 +16,7 @@ from vfs.errors import Busy, Refused
 from vfs.model.ids import short
 from vfs.repo.library import Library
 from vfs.repo.resolve import Resolved
-from vfs.store.marker import read_marker
+from vfs.store.marked import marker_of
 from vfs.workspace.layer import Layer
 from vfs.workspace.layers import create_layer, layer_at, layers
 from vfs.workspace.opened import OpenedLayer
@@ -57,7 +57,7 @@ def attach_layer(library: Library, resolved: Resolved, mountpoint: str) -> Attac
 
 def _new(library: Library, resolved: Resolved, mountpoint: str) -> Attached:
     base = LayerBase(
-        store=read_marker(library.store).id,
+        store=marker_of(library.store).id,
         repo=resolved.repo,
         branch=resolved.branch or "",
         commit=resolved.stored.id.hex(),

@@ -14,7 +14,7 @@ from vfs.model.entry import Entry
 from vfs.repo.commits import read_commit
 from vfs.repo.library import Library
 from vfs.repo.notes import Notes
-from vfs.store.marker import read_marker
+from vfs.store.marked import marker_of
 from vfs.tree.tree import Tree
 from vfs.workspace.compare import Comparison, LayerChange, SameContent, What, without_descriptors
 from vfs.workspace.index import DigestIndex
@@ -39,7 +39,7 @@ class OpenedLayer:
         """Refused when the layer lies on another store; Corrupt when its commit is gone from this one."""
         self.library = library
         self.layer = layer
-        self.store = read_marker(library.store).id
+        self.store = marker_of(library.store).id
         if layer.base.store != self.store:
             raise Refused(
                 f"layer of {layer.base.mountpoint}: lies on the store {layer.base.store}, "
