@@ -16,6 +16,7 @@ from vfs.model.entry import Entry, Kind
 from vfs.repo.notes import Notes
 from vfs.tree.diff import diff
 from vfs.tree.tree import Tree
+from vfs.workspace.neighbours import Neighbours
 from vfs.workspace.node import Node, special_name
 from vfs.workspace.scan import Scan
 
@@ -59,8 +60,7 @@ class Comparison:
         self._last = last
         self._same_content = same_content
         self._notes = notes
-        self._parent: bytes | None = None
-        self._parent_is_dir = False
+        self._old = Neighbours(last)
 
     def changes(self) -> Iterator[LayerChange]:
         """All changes; those the layer shows first, in key order but for removals, then those it shows no more."""
@@ -72,7 +72,7 @@ class Comparison:
         for seen in self._scan.walk():
             if seen.special:
                 self._notes.count(special_name(seen.special), "skipped, a tree holds none")
-            old = self._old(seen.path)
+            old = self._old.find(seen.path)
             what = self._what(old, seen.node)
             if what is not None:
                 yield LayerChange(seen.path, what, old, seen.node)
@@ -82,12 +82,16 @@ class Comparison:
     def reverted(self) -> Iterator[LayerChange]:
         """Changes at paths where the last commit differs from the one below, and the layer is silent."""
         for difference in diff(self._scan.lower, self._last):
-            view = self._scan.view(difference.path)
-            if view.told:
+            path, old = difference.path, difference.new
+            if self._scan.tells_of(path):
                 continue
-            what = self._what(difference.new, view.node)
-            if what is not None and (view.node is not None or self._shows_directory_above(difference.path)):
-                yield LayerChange(difference.path, what, difference.new, view.node)
+            new = self._scan.node(path)
+            if new is not None and new.found is not None:
+                # Made in this moment; the next walk comes by there.
+                continue
+            what = self._what(old, new)
+            if what is not None and (new is not None or self._shows_directory_above(path)):
+                yield LayerChange(path, what, old, new)
 
     def _vanished(self, path: bytes) -> Iterator[LayerChange]:
         """What the last commit has below a directory of the layer that shows nothing of it."""
@@ -95,23 +99,13 @@ class Comparison:
         if entry is None or entry.kind is not Kind.DIR:
             return
         for old in self._last.walk(path):
-            if self._scan.view(old.path).node is None and self._shows_directory_above(old.path):
+            if self._scan.node(old.path) is None and self._shows_directory_above(old.path):
                 yield LayerChange(old.path, What.DELETED, old, None)
 
     def _shows_directory_above(self, path: bytes) -> bool:
         # A removal takes all below along, and so does a file in place of a directory.
-        node = self._scan.view(path.rpartition(b"/")[0]).node
+        node = self._scan.node(path.rpartition(b"/")[0])
         return node is not None and node.kind is Kind.DIR
-
-    def _old(self, path: bytes) -> Entry | None:
-        if not path:
-            return self._last.find(path)
-        parent = path.rpartition(b"/")[0]
-        if parent != self._parent:
-            # New directories hold most of a large layer: one look-up tells for all that is in them.
-            entry = self._last.find(parent)
-            self._parent, self._parent_is_dir = parent, entry is not None and entry.kind is Kind.DIR
-        return self._last.find(path) if self._parent_is_dir else None
 
     def _what(self, old: Entry | None, new: Node | None) -> What | None:
         if old is None:

@@ -38,36 +38,40 @@ from vfs.workspace.place import Place, join
 class Seen(msgspec.Struct, frozen=True):
     """What the mount shows at one path; `node` None for nothing.
 
-    `told`: the layer says so; the commit alone does otherwise. `replaced`: the topmost directory that shows
-    something else than the commit has at that path, so all it holds is told. `special`: the `st_mode` of a
-    socket, fifo or device, which is as good as nothing.
+    `replaced`: the topmost directory that shows something else than the commit has at that path, so that the
+    layer tells of all it holds. `special`: the `st_mode` of a socket, fifo or device, which is as good as nothing.
     """
 
     path: bytes
     node: Node | None
-    told: bool = True
     replaced: bool = False
     special: int = 0
 
 
-class View(msgspec.Struct, frozen=True):
-    """What the mount shows at a path. `told`: the walk of the layer comes by there, or by what hides the path."""
+class _Spot(msgspec.Struct, frozen=True):
+    """A directory that was looked up: open in the upper layer, or None for one that only the commit below has."""
 
-    node: Node | None
-    told: bool
+    place: Place
+    directory: Directory | None
 
 
 _Child = tuple[Seen, Place | None]
+# A directory, the one above it, and those that an unrelated question comes from.
+_SPOTS = 4
 
 
 class Scan:
-    """One upper layer over one commit. Reads the layer anew at each call; a live mount may change it meanwhile."""
+    """One upper layer over one commit, read as the calls come; a live mount may change it meanwhile.
+
+    `_spots` keeps the directories looked up last: paths come in the order of a tree, neighbours together.
+    """
 
     def __init__(self, upper: Path, flavour: Flavour, lower: Tree, *, shown: bytes = b"") -> None:
         """`shown`: the mount point, for messages."""
         self.lower = lower
         self._flavour = flavour
         self._shown = shown
+        self._spots: dict[bytes, _Spot | None] = {}
         try:
             self._top = Directory.at_path(os.fsencode(upper))
         except OSError as error:
@@ -88,32 +92,55 @@ class Scan:
                     below.append(place)
             stack.extend(reversed(below))
 
-    def view(self, path: bytes) -> View:
-        """What the mount shows at one path."""
-        at, directory = Seen(b"", self._root()), self._top
-        place: Place | None = Place(b"", b"", self._top)
+    def tells_of(self, path: bytes) -> bool:
+        """True when the layer says something of `path`, or of a directory above it that hides what the commit has."""
+        parent, _, name = path.rpartition(b"/")
+        spot = self._spot(parent) if path else None
+        if spot is None or not spot.place.in_place:
+            return True
+        return spot.directory is not None and self._has(spot.directory, name)
+
+    def node(self, path: bytes) -> Node | None:
+        """What the mount shows at one path; None for nothing."""
+        if not path:
+            return self._root()
+        parent, _, name = path.rpartition(b"/")
+        spot = self._spot(parent)
+        child = self._child(spot, name) if spot is not None else None
+        return child[0].node if child is not None else None
+
+    def _spot(self, path: bytes) -> _Spot | None:
+        """The directory that the mount shows at `path`; None when it shows none. Kept for the next paths in it."""
+        if path in self._spots:
+            return self._spots[path]
+        spot: _Spot | None = _Spot(Place(b"", b"", self._top), self._top)
         for name in path.split(b"/") if path else []:
-            if place is None:
-                # Below something that is no directory here: what the walk says of that one holds for all below.
-                return View(None, True)
-            if place.anchor is not None and place.at:
-                directory = self._opened(place.at, directory, place.names[-1])
-            child = self._child(place, directory, name)
-            if child is None:
-                return View(None, not place.in_place)
-            at, place = child
-        return View(at.node, at.told)
+            child = self._child(spot, name) if spot is not None else None
+            spot = self._inside(spot, child[1]) if spot is not None and child is not None and child[1] else None
+        while len(self._spots) >= _SPOTS:
+            del self._spots[next(iter(self._spots))]
+        self._spots[path] = spot
+        return spot
+
+    def _inside(self, spot: _Spot, place: Place) -> _Spot:
+        if place.anchor is None or spot.directory is None:
+            return _Spot(place, None)
+        try:
+            return _Spot(place, spot.directory.below([place.names[-1]]))
+        except OSError as error:
+            raise self._error(place.at, error) from error
+
+    def _has(self, directory: Directory, name: bytes) -> bool:
+        try:
+            directory.status(name)
+        except OSError:
+            return has_whiteout_file(directory, name, self._flavour)
+        return True
 
     def _root(self) -> Node:
         status = self._top.status(b".")
         marks = read_marks(self._top, b".", self._flavour)
         return node_of_upper(self._found(b"", self._top, b".", status), status, marks, None)
-
-    def _opened(self, path: bytes, parent: Directory, name: bytes) -> Directory:
-        try:
-            return parent.below([name])
-        except OSError as error:
-            raise self._error(path, error) from error
 
     def _children(self, place: Place) -> Iterator[_Child]:
         if place.anchor is None:
@@ -148,9 +175,10 @@ class Scan:
             if entry.name not in hidden:
                 yield self._below(place, entry)
 
-    def _child(self, place: Place, directory: Directory, name: bytes) -> _Child | None:
-        """The child `name` of a directory, wherever it is; None when nothing was ever there."""
-        if place.anchor is not None:
+    def _child(self, spot: _Spot, name: bytes) -> _Child | None:
+        """The child `name` of a directory, wherever it is; None when there is nothing."""
+        place, directory = spot.place, spot.directory
+        if directory is not None:
             if has_whiteout_file(directory, name, self._flavour):
                 return Seen(join(place.at, name), None), None
             child = self._upper(place, directory, name)
@@ -164,7 +192,7 @@ class Scan:
     def _below(self, place: Place, entry: Entry) -> _Child:
         path = join(place.at, entry.name)
         inner = place.child_below(entry.name, entry.path) if entry.kind is Kind.DIR else None
-        return Seen(path, node_of_entry(entry, path), told=path != entry.path), inner
+        return Seen(path, node_of_entry(entry, path)), inner
 
     def _upper(self, place: Place, directory: Directory, name: bytes) -> _Child | None:
         """The entry `name` of an open upper directory; None when it is not, or no longer, there."""

@@ -14,7 +14,7 @@ from vfs.model.revision import Revision, parse_revision
 from vfs.repo.commits import read_record
 from vfs.repo.refs import Refs
 from vfs.repo.repos import create_repo
-from vfs.workspace import commit as commit_module
+from vfs.workspace import writeback
 from vfs.workspace.layer import Layer
 
 pytestmark = pytest.mark.root
@@ -311,8 +311,8 @@ def test_the_layer_is_written_back_before_it_is_read(world, source: Path, monkey
     layer = world.mount()
     (world.shown / "mine").write_bytes(b"1")
     synced: list[int] = []
-    real = commit_module.syncfs
-    monkeypatch.setattr(commit_module, "syncfs", lambda fd: (synced.append(fd), real(fd))[1])
+    real = writeback.syncfs
+    monkeypatch.setattr(writeback, "syncfs", lambda fd: (synced.append(fd), real(fd))[1])
     world.commit(layer)
     assert len(synced) == 1
 

@@ -58,8 +58,8 @@ def test_opaque_and_plain_directories(world, source: Path, upper: Path) -> None:
     scan = _scan(world, source, upper)
     found = _walked(scan)
     assert found[b"dir"].replaced and not found[b"dir/sub"].replaced and not found[b"many"].replaced
-    assert scan.view(b"dir/plain").node is None and scan.view(b"dir/sub/other").node is None
-    assert scan.view(b"many/001.txt").node is not None and not scan.view(b"many/001.txt").told
+    assert scan.node(b"dir/plain") is None and scan.node(b"dir/sub/other") is None
+    assert scan.node(b"many/001.txt") is not None and not scan.tells_of(b"many/001.txt")
 
 
 def test_renamed_directories_show_what_they_came_from(world, source: Path, upper: Path) -> None:
@@ -74,7 +74,7 @@ def test_renamed_directories_show_what_they_came_from(world, source: Path, upper
     assert node is not None and node.source is not None and node.source.path == b"dir/sub/deep/file"
     assert found[b"moved/plain"].node.source is None and found[b"moved/two/three"].node.source.path == b"move/two/three"
     assert list(found) == sorted(found, key=lambda path: (path.rpartition(b"/")[0].replace(b"/", b"\1"), path))
-    assert scan.view(b"moved/sub/other").node.source.path == b"dir/sub/other"
+    assert scan.node(b"moved/sub/other").source.path == b"dir/sub/other"
 
 
 def test_attributes_of_a_file_without_its_content(world, source: Path, upper: Path) -> None:
@@ -123,7 +123,7 @@ def test_files_that_stand_for_marks(world, source: Path, upper: Path) -> None:
     found = _walked(scan)
     assert set(found) == {b"dir", b"dir/sub", b"run.sh"}
     assert found[b"dir"].replaced and found[b"run.sh"].node is None
-    assert scan.view(b"run.sh").node is None and scan.view(b"run.sh").told and scan.view(b"big").node is not None
+    assert scan.node(b"run.sh") is None and scan.tells_of(b"run.sh") and scan.node(b"big") is not None
     assert b".wh.run.sh" in _walked(Scan(upper, Flavour.USER, scan.lower))
 
 
