@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -71,6 +72,22 @@ def test_diff_has_letters_totals_json_and_lines(vfs: Vfs, repo: str) -> None:
     assert "-two\n" in lines and "+2\n" in lines and "+three\n\\ No newline at end of file\n" in lines
     assert "M  bytes\n   not text, or over 1 MiB\n" in lines
     assert "--- a/b.txt\n+++ /dev/null\n" in lines
+
+
+def test_diff_shows_times_of_directories_where_nothing_else_changed(vfs: Vfs, repo: str, isolated: Path) -> None:
+    tree = isolated / "tree"
+    (tree / "kept").mkdir(parents=True)
+    (tree / "kept/file").write_text("x")
+    vfs("put", f"{repo}@times", f"{tree}/")
+    os.utime(tree / "kept", ns=(0, 10**18))
+    vfs("put", f"{repo}@times", f"{tree}/")
+    sides = (f"{repo}@times~1", f"{repo}@times")
+    assert vfs("diff", *sides).stdout == b"P  kept\n"
+    assert vfs("diff", "--stat", *sides).stdout.startswith(b"1 touched")
+    assert vfs("diff", "--exit-code", *sides, ok=False).returncode == 1
+    (tree / "file").write_text("y")
+    vfs("put", f"{repo}@times", f"{tree}/")
+    assert vfs("diff", f"{repo}@times~2", f"{repo}@times").stdout == b"A  file\n"
 
 
 def test_diff_tells_by_its_exit_code_when_asked(vfs: Vfs, repo: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -40,12 +40,29 @@ def of_layer(found: LayerChange) -> Change:
     return Change(found.what.value, found.path, found.old, found.new.as_entry() if found.new else None)
 
 
-def worth_showing(change: Change) -> bool:
-    """False for a directory of which only the time changed: something in it did, and is listed itself."""
+def worth_showing(changes: Iterable[Change]) -> Iterator[Change]:
+    """`changes` without the directories of which only the time changed, unless there is nothing else.
+
+    As a rule something in such a directory changed and is listed itself. Where nothing did, the times are what
+    the difference is about.
+    """
+    times: list[Change] = []
+    told = False
+    for change in changes:
+        if not _is_time_of_directory(change):
+            told = True
+            times.clear()
+            yield change
+        elif not told:
+            times.append(change)
+    yield from times
+
+
+def _is_time_of_directory(change: Change) -> bool:
     old, new = change.old, change.new
     if old is None or new is None or old.kind is not Kind.DIR or new.kind is not Kind.DIR:
-        return True
-    return (old.mode, old.xattrs) != (new.mode, new.xattrs)
+        return False
+    return (old.mode, old.xattrs) == (new.mode, new.xattrs)
 
 
 def change_json(change: Change) -> dict[str, Any]:

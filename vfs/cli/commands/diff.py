@@ -31,7 +31,7 @@ def diff_command(
     """Compare two revisions, or a writable mount with its base.
 
     Each path has a letter before it: A added, D deleted, M content changed, T kind changed, P only mode, time or
-    attributes changed. Directories of which only the time changed are left out.
+    attributes changed. Directories of which only the time changed are left out where anything else changed.
 
     \b
     Examples:
@@ -52,7 +52,7 @@ def diff_command(
 
         found = layer_changes(call, sides[0])
     else:
-        found = filter(worth_showing, map(of_difference, compare(call.library(), *_resolved(call, sides))))
+        found = worth_showing(map(of_difference, compare(call.library(), *_resolved(call, sides))))
     seen = _Seen(found)
     if as_json:
         output.array(map(changes.change_json, seen))
