@@ -132,7 +132,7 @@ fetch_photographs() {
 }
 
 fingerprint() {
-    cat pyproject.toml packaging/setup.sh
+    cat pyproject.toml packaging/setup.sh packaging/build_shim.py daemon/vfsd/shim.c
     .venv/bin/python -c 'import os, sys; print(sys.version, os.getcwd())' 2>/dev/null || echo none
 }
 
