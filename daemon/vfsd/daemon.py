@@ -16,10 +16,11 @@ from vfs.control.spec import MountSpec
 from vfs.errors import VfsError
 from vfs.metrics.counters import Registry
 from vfs.metrics.names import BUILD, STARTED, UP
+from vfs.model.commit import decode_commit
 from vfs.repo.library import Library
 from vfs.store.breaker import BreakerStore
 from vfs.store.measured import MeasuredStore
-from vfs.store.open import open_store
+from vfs.store.open import open_soon
 from vfs.store.protocol import Store
 from vfsd.filesystem import build_filesystem
 from vfsd.levers import levers
@@ -51,6 +52,7 @@ class Daemon:
             cache = open_cache(spec.settings, warn=self.troubles.note)
             self.library = Library(store, spec.settings, cache=cache)
             ends.callback(self.library.close)
+            _recall(self.library, spec)
             trees = Trees(self.library, self.patience, self.counters)
             self.file_system = build_filesystem(spec, trees)
             self.prefetcher = trees.prefetcher(self.troubles.note)
@@ -125,5 +127,14 @@ class Daemon:
 
 def _store(spec: MountSpec, counters: Registry, troubles: Troubles) -> Store:
     """The store of a mount: counted, and given up at once while it is out of reach."""
-    store = open_store(spec.settings.store, spec.settings)
+    store = open_soon(spec.settings.store, spec.settings, marker=spec.marker)
     return MeasuredStore(BreakerStore(store, said=troubles.note), counters)
+
+
+def _recall(library: Library, spec: MountSpec) -> None:
+    """Take the commits that the spec holds as read; what is wrong with one shows when it is read from the store."""
+    for view in spec.views:
+        with contextlib.suppress(VfsError):
+            if view.stored:
+                stored = decode_commit(bytes.fromhex(view.commit), view.stored)
+                library.commits.put((view.repo, stored.id), stored)

@@ -14,7 +14,9 @@ from vfs.config.settings import Settings
 from vfs.errors import ConfigError, UsageError
 from vfs.files.atomic import write_atomic
 from vfs.files.translate import local_error
+from vfs.model.commit import StoredCommit, encode_commit
 from vfs.model.names import check_label, check_name, check_path
+from vfs.store.marker import Marker
 
 SPEC_VERSION = 1
 # The directory of a `views` mount on which a run binds its output.
@@ -23,6 +25,8 @@ _ID = re.compile(r"[0-9a-f]{16}")
 _COMMIT = re.compile(r"[0-9a-f]{64}")
 # Two settings files and a thousand views fit; anything longer was not written by us.
 _SPEC_MAX = 1 << 20
+# An ordinary commit has some 500 bytes; one with a long message is read again.
+_STORED_MAX = 4096
 
 MountKind: TypeAlias = Literal["rev", "all", "views"]
 # What of the opens of a mount is recorded: the first of each file by each process, or nothing.
@@ -31,12 +35,16 @@ LINEAGE_LEVELS: tuple[LineageLevel, ...] = ("files", "off")
 
 
 class View(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A directory or file of one commit, shown under `name`. `commit` is 64 hex digits, `path` b"" the whole tree."""
+    """A directory or file of one commit, shown under `name`. `commit` is 64 hex digits, `path` b"" the whole tree.
+
+    `stored` is the object of the commit where it is known already, so that the daemon need not read it again.
+    """
 
     name: str
     repo: str
     commit: str
     path: bytes = b""
+    stored: bytes = b""
 
 
 class MountSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,7 +55,7 @@ class MountSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     is empty the daemon has one of its own, and what the user typed for it, and where, is in `command` and `cwd`.
     `lineage` off: no open is observed, which a session of somebody else does not allow. `allow_other` None: yes
     when the system lets us. When `owner_pid` is set the daemon ends with that process. `metrics_port` 0: no TCP
-    port.
+    port. `marker` is that of the store where it is known already.
     """
 
     id: str
@@ -65,7 +73,14 @@ class MountSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     lineage: LineageLevel = "files"
     command: tuple[bytes, ...] = ()
     cwd: bytes = b""
+    marker: Marker | None = None
     version: int = SPEC_VERSION
+
+
+def view_of(repo: str, stored: StoredCommit, *, name: str = "", path: bytes = b"") -> View:
+    """The view of a commit that was just read."""
+    data = encode_commit(stored.commit, stored.locations)[1]
+    return View(name, repo, stored.id.hex(), path, data if len(data) <= _STORED_MAX else b"")
 
 
 def new_id() -> str:

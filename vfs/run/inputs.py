@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from vfs.control.spec import OUTPUT_NAME, View
+from vfs.control.spec import OUTPUT_NAME, View, view_of
 from vfs.errors import PathNotFound, UsageError
 from vfs.model.commit import InputCommit
 from vfs.model.names import check_label
@@ -52,7 +52,7 @@ class GivenInput(msgspec.Struct, frozen=True):
     def view(self) -> View:
         """As the mount shows it."""
         resolved = self.resolved
-        return View(name=self.name, repo=resolved.repo, commit=resolved.stored.id.hex(), path=resolved.path)
+        return view_of(resolved.repo, resolved.stored, name=self.name, path=resolved.path)
 
 
 def parse_input(text: str) -> Input:

@@ -41,6 +41,7 @@ from vfs.run.passing import SignalPassing
 from vfs.run.place import RunPlace, places
 from vfs.run.supervisor import PASSED_ON
 from vfs.run.target import RunTarget, default_message, find_target, made
+from vfs.store.marked import marker_of
 
 _REPORT_MAX = 1 << 16
 # The command was never started, and the process that was to start it said why.
@@ -155,6 +156,7 @@ class _Run:
             title=f"run {self.place.id}",
             session=self.session,
             owner_pid=os.getpid(),
+            marker=marker_of(self.library.store),
         )
         start(spec)
         mounted.callback(_unmount, point, settings.state_dir)

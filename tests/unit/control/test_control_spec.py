@@ -10,8 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vfs.control.spec import MountSpec, View, check_spec, decode_spec, encode_spec, read_spec, write_spec
+from vfs.control.spec import MountSpec, View, check_spec, decode_spec, encode_spec, read_spec, view_of, write_spec
 from vfs.errors import ConfigError, LocalIOError, UsageError
+from vfs.model.commit import Commit, Locations, StoredCommit, decode_commit, encode_commit
+from vfs.model.entry import BlobRef
+from vfs.store.marker import Marker
 
 MakeSpec = Callable[..., MountSpec]
 
@@ -92,3 +95,19 @@ def test_files_that_are_missing_or_huge_are_refused(tmp_path: Path) -> None:
     huge.write_bytes(b" " * (2 << 20))
     with pytest.raises(ConfigError, match="over 1 MiB"):
         read_spec(str(huge))
+
+
+def test_a_view_brings_along_the_commit_that_was_read(make_spec: MakeSpec) -> None:
+    root = BlobRef(b"r" * 32, 100, b"p" * 16, 5, 50)
+    for message, there in (("short", True), ("long" * 2000, False)):
+        commit = Commit(
+            repo="r", parents=(), root=root.digest, entries=1, size=0, author="a", time_ns=1, message=message
+        )
+        stored = StoredCommit(encode_commit(commit, Locations(root))[0], commit, Locations(root))
+        view = view_of("r", stored, path=b"sub")
+        assert (view.repo, view.commit, view.path) == ("r", stored.id.hex(), b"sub")
+        assert bool(view.stored) is there
+        spec = make_spec(views=(view,), marker=Marker(1, "ab" * 16))
+        again = decode_spec(encode_spec(spec), "spec")
+        assert again == spec
+        assert not there or decode_commit(stored.id, again.views[0].stored) == stored

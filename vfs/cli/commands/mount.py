@@ -15,12 +15,13 @@ from vfs.control.dead import clear_dead
 from vfs.control.launch import start
 from vfs.control.mountpoint import canonical
 from vfs.control.registry import Registry
-from vfs.control.spec import LINEAGE_LEVELS, LineageLevel, MountSpec, View, new_id
+from vfs.control.spec import LINEAGE_LEVELS, LineageLevel, MountSpec, View, new_id, view_of
 from vfs.errors import UsageError, VfsError
 from vfs.journal.session import current_directory
 from vfs.model.ids import short
 from vfs.model.revision import Revision, parse_revision
 from vfs.repo.resolve import Resolved, resolve
+from vfs.store.marked import marker_of
 from vfs.workspace.attach import Attached, attach_layer
 
 
@@ -83,7 +84,7 @@ def mount_command(
         _start_writable(call, spec, resolve(call.library(), revision), foreground)
     else:
         resolved = resolve(call.library(), revision)
-        start(_showing(spec, resolved.repo, resolved.stored.id.hex(), resolved.path), foreground=foreground)
+        start(_showing(call, spec, view_of(resolved.repo, resolved.stored, path=resolved.path)), foreground=foreground)
     output.line(f"{one_line(directory)} shows {revision or 'all repos'}")
 
 
@@ -97,8 +98,8 @@ def _parsed(words: tuple[str, ...], everything: bool, writable: bool) -> tuple[R
     return parse_revision(words[0]), words[1]
 
 
-def _showing(spec: MountSpec, repo: str, commit: str, path: bytes = b"") -> MountSpec:
-    return replace(spec, kind="rev", views=(View(name="", repo=repo, commit=commit, path=path),))
+def _showing(call: Call, spec: MountSpec, view: View) -> MountSpec:
+    return replace(spec, kind="rev", views=(view,), marker=marker_of(call.library().store))
 
 
 def _start_writable(call: Call, spec: MountSpec, resolved: Resolved, foreground: bool) -> None:
@@ -110,7 +111,8 @@ def _start_writable(call: Call, spec: MountSpec, resolved: Resolved, foreground:
         output.note(f"{one_line(spec.mountpoint)}: goes on with what was written there and is not committed")
     if attached.behind:
         output.note(f"{resolved.revision}: has moved on since; what was written lies on commit {short(base.id)}")
-    spec = replace(_showing(spec, base.repo, base.commit), layer=str(attached.layer.directory), read_only=False)
+    spec = _showing(call, spec, View("", base.repo, base.commit))
+    spec = replace(spec, layer=str(attached.layer.directory), read_only=False)
     try:
         start(spec, foreground=foreground)
     except BaseException:
