@@ -19,7 +19,7 @@ from vfs.model.ids import Digest
 from vfs.model.names import check_label
 from vfs.repo.commits import commit_ids, read_commit
 from vfs.repo.refs import Refs
-from vfs.repo.repos import repo_info, repo_names
+from vfs.repo.repos import has_repo, repo_names
 from vfsd.node import FIRST_COOKIE, FOREVER, NAME_SECONDS, Absent, Listed, Node, Part, folder
 from vfsd.trees import Trees
 
@@ -90,10 +90,7 @@ class Library(Folder):
     def child(self, name: bytes) -> Part | None:
         """The repo `name`."""
         label = _label("repo", name)
-        try:
-            return None if label is None else self._repo(repo_info(self._trees.library, label).name)
-        except NotFound:
-            return None
+        return self._repo(label) if label is not None and has_repo(self._trees.library, label) else None
 
     def children(self) -> Iterable[tuple[bytes, Part]]:
         """The repos."""

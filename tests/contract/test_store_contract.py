@@ -251,6 +251,27 @@ def test_listing_is_in_key_order_whatever_the_directories(store: Store) -> None:
     assert keys(store, "b/") == []
 
 
+def test_names_are_those_of_one_level(store: Store) -> None:
+    for name in ("a-b/x", "a.b/x", "a/a/x", "a/a/y/z", "a/b", "a/x", "b", "a+c", "B/x"):
+        store.put(name, b"xy")
+    assert list(store.list_names("")) == ["B/", "a+c", "a-b/", "a.b/", "a/", "b"]
+    assert list(store.list_names("a/")) == ["a/", "b", "x"]
+    assert list(store.list_names("a/a/")) == ["x", "y/"]
+    assert list(store.list_names("nothing/here/")) == []
+    for prefix in ("a", "/", "a//", ".a/", "../"):
+        with pytest.raises(UsageError):
+            list(store.list_names(prefix))
+
+
+def test_names_that_were_removed_are_none(store: Store) -> None:
+    store.put("repos/plain", b"x")
+    version = store.swap("repos/ref", b"x", expected=None)
+    assert list(store.list_names("repos/")) == ["plain", "ref"]
+    store.remove("repos/ref", expected=version)
+    store.delete("repos/plain")
+    assert list(store.list_names("repos/")) == []
+
+
 def test_listing_gives_sizes_and_times(store: Store) -> None:
     before = time.time_ns()
     store.put(PACK, b"12345")
@@ -261,7 +282,7 @@ def test_listing_gives_sizes_and_times(store: Store) -> None:
 
 
 def test_listing_goes_on_beyond_a_page(store: Store) -> None:
-    names = [f"many/{number:04d}" for number in range(1005)]
+    names = [f"many/{number:04d}{'/below' if number % 2 else ''}" for number in range(1005)]
     threads = [
         threading.Thread(target=lambda part: [store.put(name, b"x") for name in part], args=(names[start::8],))
         for start in range(8)
@@ -271,6 +292,7 @@ def test_listing_goes_on_beyond_a_page(store: Store) -> None:
     for thread in threads:
         thread.join(60)
     assert keys(store, "many/") == names
+    assert list(store.list_names("many/")) == [name[5:].removesuffix("below") for name in names]
 
 
 def test_threads_that_move_one_ref_lose_nothing(store: Store) -> None:

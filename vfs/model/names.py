@@ -43,9 +43,14 @@ def clean_path(text: bytes) -> bytes:
     return check_path(b"/".join(part for part in text.split(b"/") if part not in (b"", b".")))
 
 
+def is_label(name: str) -> bool:
+    """Whether `name` can be that of a repo, a branch or a tag."""
+    return _LABEL.fullmatch(name) is not None
+
+
 def check_label(kind: str, name: str) -> str:
     """A repo, branch or tag name: 1 to 100 letters, digits, `.`, `_`, `-`, `+`; the first a letter, digit or `_`."""
-    if not _LABEL.fullmatch(name):
+    if not is_label(name):
         raise InvalidName(
             f"{kind} '{printable(name.encode('utf-8', 'surrogateescape'))}': not a name; "
             "letters, digits and . _ - + only, the first a letter, digit or _, at most 100"

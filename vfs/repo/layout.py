@@ -18,12 +18,6 @@ def info_key(repo: str) -> str:
     return f"{REPOS}{repo}{_INFO}"
 
 
-def repo_of_info_key(key: str) -> str | None:
-    """The repo whose `info_key` is `key`; None for any other key."""
-    name = key.removeprefix(REPOS).removesuffix(_INFO)
-    return name if "/" not in name and key == info_key(name) else None
-
-
 def commits_prefix(repo: str) -> str:
     """The prefix of the commit objects of a repo."""
     return f"{REPOS}{repo}/commits/"

@@ -5,17 +5,22 @@ from __future__ import annotations
 import contextlib
 import difflib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import msgspec
 
+from vfs.concurrency.pool import ordered_map
 from vfs.errors import AlreadyExists, Conflict, Corrupt, ObjectMissing, Refused, RepoNotFound
-from vfs.model.names import check_label
-from vfs.repo.layout import REPOS, heads_prefix, info_key, repo_of_info_key, repo_prefix, tags_prefix
+from vfs.model.names import check_label, is_label
+from vfs.repo.layout import REPOS, heads_prefix, info_key, repo_prefix, tags_prefix
 from vfs.repo.library import Library
 
 # More than any description needs; what is longer was not written by vfs.
 _INFO_MAX = 1 << 20
+# Repos asked for at a time: of a store far away each is a round trip.
+_AT_A_TIME = 16
+T = TypeVar("T")
 
 
 class RepoInfo(msgspec.Struct, frozen=True):
@@ -38,17 +43,21 @@ def create_repo(library: Library, name: str, description: str = "") -> RepoInfo:
 
 def repos(library: Library) -> Iterator[RepoInfo]:
     """All repos, by name. One that is deleted meanwhile may be in it or not."""
-    for name in repo_names(library):
-        with contextlib.suppress(ObjectMissing):
-            yield _load(library, name)
+    return _asked(library, _found)
 
 
 def repo_names(library: Library) -> Iterator[str]:
-    """The names of all repos, in order."""
-    for found in library.store.list(REPOS):
-        name = repo_of_info_key(found.key)
-        if name is not None:
-            yield name
+    """The names of all repos, in order. The cost is a small request for each, whatever its history."""
+    return _asked(library, lambda library, name: name if has_repo(library, name) else None)
+
+
+def has_repo(library: Library, name: str) -> bool:
+    """Whether there is a repo of this name; InvalidName."""
+    check_label("repo", name)
+    try:
+        return bool(library.store.get(info_key(name), length=1))
+    except ObjectMissing:
+        return False
 
 
 def repo_info(library: Library, name: str) -> RepoInfo:
@@ -96,8 +105,28 @@ def _load(library: Library, name: str) -> RepoInfo:
 
 
 def _not_found(library: Library, name: str) -> str:
-    names = list(repo_names(library))
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    names = list(_candidates(library))
+    near = [one for one in difflib.get_close_matches(name, names, n=3, cutoff=0.5) if has_repo(library, one)]
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     empty = "" if names else ", which has no repos yet"
     return f"repo {name}: not in the store{empty}{hint or ';'} vfs repo create {name} makes it"
+
+
+def _asked(library: Library, ask: Callable[[Library, str], T | None]) -> Iterator[T]:
+    """What `ask` says of each name that may be a repo's, in order, without None."""
+    answers = ordered_map(lambda name: ask(library, name), _candidates(library), workers=_AT_A_TIME, ahead=_AT_A_TIME)
+    with contextlib.closing(answers):
+        yield from (answer for answer in answers if answer is not None)
+
+
+def _candidates(library: Library) -> Iterator[str]:
+    """The names below which the store has, or had, something of a repo."""
+    folders = (name.removesuffix("/") for name in library.store.list_names(REPOS) if name.endswith("/"))
+    return (name for name in folders if is_label(name))
+
+
+def _found(library: Library, name: str) -> RepoInfo | None:
+    try:
+        return _load(library, name)
+    except ObjectMissing:
+        return None

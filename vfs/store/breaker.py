@@ -72,6 +72,12 @@ class BreakerStore:
         while (found := self._call(prefix, lambda: next(objects, None))) is not None:
             yield found
 
+    def list_names(self, prefix: str) -> Iterator[str]:
+        """See `Store.list_names`."""
+        names = self.inner.list_names(prefix)
+        while (found := self._call(prefix, lambda: next(names, None))) is not None:
+            yield found
+
     def close(self) -> None:
         """See `Store.close`."""
         self._closed.set()

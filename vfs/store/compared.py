@@ -54,6 +54,10 @@ class ComparedStore:
         """See `Store.list`."""
         return self.inner.list(prefix)
 
+    def list_names(self, prefix: str) -> Iterator[str]:
+        """See `Store.list_names`."""
+        return self.inner.list_names(prefix)
+
     def close(self) -> None:
         """See `Store.close`."""
         self.inner.close()

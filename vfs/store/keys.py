@@ -34,6 +34,13 @@ def check_prefix(prefix: str) -> str:
     return prefix
 
 
+def check_folder(prefix: str) -> str:
+    """`prefix` if it is empty or ends with a slash and can start a key, else UsageError."""
+    if prefix and not prefix.endswith("/"):
+        raise UsageError(f"{prefix[:80]!r}: not the whole of a part of store keys, which ends with a slash")
+    return check_prefix(prefix)
+
+
 def check_data(key: str, data: bytes | bytearray | memoryview) -> None:
     """UsageError for an empty object: on S3 that is how a removed ref looks, so no store takes one."""
     if not len(data):

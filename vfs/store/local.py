@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from vfs.errors import Conflict, ObjectMissing, StoreMissing
 from vfs.files.atomic import TEMP_PREFIX, fsync_dir, write_atomic
 from vfs.files.lock import FileLock
-from vfs.store.keys import check_data, check_key, check_prefix, check_range, content_version, is_key
+from vfs.store.keys import check_data, check_folder, check_key, check_prefix, check_range, content_version, is_key
 from vfs.store.protocol import ObjectInfo
 from vfs.store.translate import translating
 
@@ -101,6 +101,17 @@ class LocalStore:
             raise StoreMissing(f"{self.url}: no such directory")
         top = prefix.rpartition("/")[0]
         yield from self._walk(f"{top}/" if top else "", prefix)
+
+    def list_names(self, prefix: str) -> Iterator[str]:
+        """See `Store.list_names`. One directory is read."""
+        check_folder(prefix)
+        if not os.path.isdir(self.root):
+            raise StoreMissing(f"{self.url}: no such directory")
+        with translating(self.url, prefix, "listed"):
+            names = _sorted_names(f"{self.root}/{prefix}")
+        for name, is_dir in names:
+            if is_dir or any(self._info(prefix + name)):
+                yield name
 
     def sweep(self, *, older_than: float = SWEEP_AGE) -> int:
         """Remove temporary files that crashed writers left, those unchanged for `older_than` seconds; how many."""

@@ -66,6 +66,12 @@ class MarkedStore:
         while (found := self._read(lambda: next(objects, None))) is not None:
             yield found
 
+    def list_names(self, prefix: str) -> Iterator[str]:
+        """See `Store.list_names`."""
+        names = self.inner.list_names(prefix)
+        while (found := self._read(lambda: next(names, None))) is not None:
+            yield found
+
     def close(self) -> None:
         """See `Store.close`."""
         self.inner.close()

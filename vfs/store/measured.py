@@ -64,6 +64,14 @@ class MeasuredStore:
             yield first
             yield from objects
 
+    def list_names(self, prefix: str) -> Iterator[str]:
+        """See `Store.list_names`. The time counted is that of the first name."""
+        names = self.inner.list_names(prefix)
+        first = self._measure("list", lambda: next(names, None))
+        if first is not None:
+            yield first
+            yield from names
+
     def close(self) -> None:
         """See `Store.close`."""
         self.inner.close()

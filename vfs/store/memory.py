@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from vfs.errors import Conflict, ObjectMissing
-from vfs.store.keys import check_data, check_key, check_prefix, check_range, content_version
+from vfs.store.keys import check_data, check_folder, check_key, check_prefix, check_range, content_version
 from vfs.store.protocol import ObjectInfo
 
 
@@ -68,6 +68,14 @@ class MemoryStore:
             if not info.key.startswith(prefix):
                 return
             yield info
+
+    def list_names(self, prefix: str) -> Iterator[str]:
+        """See `Store.list_names`. The listing is of the moment of the first step."""
+        check_folder(prefix)
+        with self._lock:
+            below = [key[len(prefix) :] for key in self._objects if key.startswith(prefix)]
+        parts = (key.partition("/") for key in below)
+        yield from sorted({name + slash for name, slash, _ in parts})
 
     def close(self) -> None:
         """Nothing to release; the objects stay."""

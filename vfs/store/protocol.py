@@ -52,5 +52,12 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """All objects whose key starts with `prefix`, in key order."""
 
+    def list_names(self, prefix: str) -> Iterator[str]:
+        """What lies directly below `prefix` (empty, or ending with a slash), in key order, each name once.
+
+        Objects by name; `name/` where keys go on. It costs no more for what lies deeper. A `name/` whose objects
+        were all removed may still be told.
+        """
+
     def close(self) -> None:
         """Release connections and files."""

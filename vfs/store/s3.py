@@ -192,6 +192,20 @@ class Bucket:
         ]
         return page, answer["IsTruncated"]
 
+    def names(self, prefix: str, token: str) -> tuple[list[str], str]:
+        """Up to 1,000 keys, and starts of keys with their slash, one level below `prefix`; the token for the next ones.
+
+        `token`: the one the call before gave, "" to begin; "" comes back with the last. Empty objects are left out.
+        """
+        onwards: Any = {"ContinuationToken": token} if token else {}
+        answer = self.persist(
+            f"{prefix}: cannot be listed",
+            lambda _: self._client.list_objects_v2(Bucket=self.name, Prefix=prefix, Delimiter="/", **onwards),
+        )
+        keys = [found["Key"] for found in answer.get("Contents", []) if found["Size"]]
+        folders = [found["Prefix"] for found in answer.get("CommonPrefixes", [])]
+        return sorted(keys + folders), answer.get("NextContinuationToken", "")
+
     def begin_upload(self, key: str) -> str:
         """Begin an upload in parts; its id."""
         answer = self.persist(

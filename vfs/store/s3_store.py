@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from vfs.concurrency.pool import ordered_map
 from vfs.config.settings import S3Settings
 from vfs.errors import Conflict, ObjectMissing, StoreError, VfsError
-from vfs.store.keys import check_data, check_key, check_prefix, check_range, is_key
+from vfs.store.keys import check_data, check_folder, check_key, check_prefix, check_range, is_key
 from vfs.store.protocol import ObjectInfo
 from vfs.store.s3 import Bucket, Unmet
 from vfs.store.s3_reader import SignedReader
@@ -104,6 +104,16 @@ class S3Store:
                 key = found.key[len(self._prefix) :]
                 if found.size and is_key(key):
                     yield ObjectInfo(key, found.size, found.mtime_ns)
+
+    def list_names(self, prefix: str) -> Iterator[str]:
+        """See `Store.list_names`. Up to 1,000 names are one request, however much lies below them."""
+        whole = self._prefix + check_folder(prefix)
+        names, token = self._bucket.names(whole, "")
+        while True:
+            yield from (name for found in names if is_key((name := found[len(whole) :]).removesuffix("/")))
+            if not token:
+                return
+            names, token = self._bucket.names(whole, token)
 
     def sweep(self, *, older_than: float = SWEEP_AGE) -> int:
         """Drop uploads in parts that crashed writers left, begun over `older_than` seconds ago; how many."""

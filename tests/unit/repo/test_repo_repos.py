@@ -11,7 +11,7 @@ from vfs.config.settings import Settings
 from vfs.errors import AlreadyExists, Corrupt, InvalidName, Refused, RepoNotFound, StoreFormat, StoreMissing
 from vfs.repo.library import Library
 from vfs.repo.refs import Refs
-from vfs.repo.repos import create_repo, delete_repo, repo_info, repos
+from vfs.repo.repos import create_repo, delete_repo, repo_info, repo_names, repos
 
 
 def test_repos_are_listed_by_name_with_their_description(library: Library) -> None:
@@ -45,12 +45,37 @@ def test_an_unknown_repo_names_the_remedy(library: Library) -> None:
 
 
 def test_a_repo_that_is_deleted_while_repos_are_listed_is_passed_over(library: Library) -> None:
-    for name in ("a", "b", "c"):
+    names = [f"a{number:02d}" for number in range(40)]
+    for name in names:
         create_repo(library, name)
-    listing = repos(library)
-    assert next(listing).name == "a"
-    delete_repo(library, "b")
-    assert [info.name for info in listing] == ["c", "r"]
+    for listing in (repo_names(library), (info.name for info in repos(library))):
+        assert next(listing) == names[0]
+        # Some are asked for ahead; the last is not among them.
+        delete_repo(library, names.pop())
+        assert list(listing) == [*names[1:], "r"]
+
+
+def test_the_cost_of_listing_repos_does_not_grow_with_their_history(
+    library: Library, put_paths, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        (work / "f").write_bytes(b"%d" % number)
+        put_paths("r", work / "f")
+    asked: list[str] = []
+    get = library.store.get
+    monkeypatch.setattr(library.store, "list", None)
+    monkeypatch.setattr(library.store, "get", lambda key, **part: asked.append(key) or get(key, **part))
+    assert [info.name for info in repos(library)] == ["r"] == list(repo_names(library))
+    assert asked == ["repos/r/repo.json"] * 2
+
+
+def test_what_others_put_beside_the_repos_is_none(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "store/repos/+odd").mkdir()
+    (tmp_path / "store/repos/empty").mkdir()
+    (tmp_path / "store/repos/file").write_bytes(b"x")
+    assert list(repo_names(library)) == ["r"]
+    with pytest.raises(RepoNotFound, match=r"^repo emty: not in the store; vfs repo create"):
+        repo_info(library, "emty")
 
 
 def test_an_unknown_repo_in_an_empty_store(settings: Settings) -> None:
