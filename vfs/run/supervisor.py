@@ -19,9 +19,7 @@ from vfs.errors import DaemonError
 from vfs.files.translate import cause_of
 from vfs.workspace import syscalls
 
-PASSED_ON = frozenset(
-    {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM}
-)
+PASSED_ON = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2})
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 # What outlives the command gets this long after SIGTERM, then SIGKILL.
 GRACE_SECONDS = 2.0
@@ -143,19 +141,25 @@ class Supervisor:
 
 
 def _children() -> list[int]:
-    """The processes whose parent we are, which are not waited for yet."""
-    own = str(os.getpid()).encode()
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    fields = file.read().rpartition(b") ")[2].split()
-            except OSError:
-                continue
-            if fields[1] == own and fields[0] != b"Z":
-                found.append(int(name))
-    return found
+    """The processes whose parent we are and that have not ended."""
+    pid = os.getpid()
+    try:
+        with open(f"/proc/self/task/{pid}/children", "rb") as file:
+            found = [int(word) for word in file.read().split()]
+    except FileNotFoundError:
+        # A kernel without that list: whoever names us as its parent.
+        found = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [child for child in found if _parent_of(child) == pid]
+
+
+def _parent_of(pid: int) -> int:
+    """The parent of a process; 0 for one that has ended, waited for or not."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            state, parent = file.read().rpartition(b") ")[2].split()[:2]
+    except OSError:
+        return 0
+    return 0 if state == b"Z" else int(parent)
 
 
 def _kill(pid: int, number: int) -> None:

@@ -131,8 +131,8 @@ class Comparison:
 
 
 def without_descriptors(change: LayerChange) -> LayerChange:
-    """`change` to be kept: a node of the upper layer holds the descriptor of its directory."""
+    """`change` to be kept: a node of the upper layer holds the descriptor of its directory, and a large status."""
     node = change.new
     if node is None or node.found is None:
         return change
-    return msgspec.structs.replace(change, new=msgspec.structs.replace(node, found=None))
+    return msgspec.structs.replace(change, new=msgspec.structs.replace(node, found=None, status=None))

@@ -14,6 +14,7 @@ from enum import Enum
 
 import msgspec
 
+from vfs.errors import LocalIOError
 from vfs.repo.directory import Directory
 
 Xattrs = tuple[tuple[bytes, bytes], ...]
@@ -59,6 +60,14 @@ class Marks(msgspec.Struct, frozen=True):
 
 
 NO_MARKS = Marks()
+
+
+def check_marks_can_be_read(directory: Directory) -> None:
+    """LocalIOError where /proc is missing: an entry whose marks cannot be read would pass for one that vanished."""
+    try:
+        os.stat(b"/proc/self/fd/%d" % directory.fd)
+    except OSError as error:
+        raise LocalIOError("/proc: is not mounted, and a layer cannot be read without it") from error
 
 
 def read_marks(parent: Directory, name: bytes, flavour: Flavour) -> Marks:

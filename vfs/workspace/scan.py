@@ -25,6 +25,7 @@ from vfs.tree.tree import Tree
 from vfs.workspace.marks import (
     Flavour,
     Marks,
+    check_marks_can_be_read,
     has_opaque_file,
     has_whiteout_file,
     is_whiteout,
@@ -76,6 +77,7 @@ class Scan:
             self._top = Directory.at_path(os.fsencode(upper))
         except OSError as error:
             raise local_error(upper, "read", error) from error
+        check_marks_can_be_read(self._top)
 
     def walk(self) -> Iterator[Seen]:
         """All paths that the layer says something of, in key order, the root first.
