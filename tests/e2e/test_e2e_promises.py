@@ -212,7 +212,8 @@ def test_promise_6_no_request_hangs(isolated: Path, repo: str, vfs: Vfs, mounted
     begin = time.monotonic()
     with pytest.raises(OSError) as failed:
         os.listdir(mount)
-    assert failed.value.errno == errno.ENOTCONN
+    # The second is what the kernel says where a request was on its way, or its connection was aborted.
+    assert failed.value.errno in (errno.ENOTCONN, errno.ECONNABORTED)
     assert time.monotonic() - begin < 5
     vfs("mount", repo, mount)
     assert os.listdir(mount) == ["big"]
