@@ -52,14 +52,18 @@ SameContent = Callable[[Node, Entry], bool]
 class Comparison:
     """One scan against the last commit. `same_content` decides about a file of equal size in the upper layer.
 
-    Sockets, fifos and devices count as nothing; `notes` counts them at each walk.
+    Sockets, fifos and devices count as nothing; `notes` counts them at each walk. Paths that `taken` tells of count
+    as not there in the last commit any more.
     """
 
-    def __init__(self, scan: Scan, last: Tree, same_content: SameContent, *, notes: Notes) -> None:
+    def __init__(
+        self, scan: Scan, last: Tree, same_content: SameContent, *, notes: Notes, taken: Callable[[bytes], bool]
+    ) -> None:
         self._scan = scan
         self._last = last
         self._same_content = same_content
         self._notes = notes
+        self._taken = taken
         self._old = Neighbours(last)
 
     def changes(self) -> Iterator[LayerChange]:
@@ -67,12 +71,16 @@ class Comparison:
         yield from self.touched()
         yield from self.reverted()
 
+    def tells_of(self, path: bytes) -> bool:
+        """True when the layer says something of `path`, so that `touched` comes by there."""
+        return self._scan.tells_of(path)
+
     def touched(self) -> Iterator[LayerChange]:
         """Changes at paths that the layer says something of: puts in key order, removals near their directory."""
         for seen in self._scan.walk():
             if seen.special:
                 self._notes.count(special_name(seen.special), "skipped, a tree holds none")
-            old = self._old.find(seen.path)
+            old = None if self._taken(seen.path) else self._old.find(seen.path)
             what = self._what(old, seen.node)
             if what is not None:
                 yield LayerChange(seen.path, what, old, seen.node)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from vfs.errors import LocalIOError, NotFound
 from vfs.files.atomic import fsync_dir
+from vfs.files.paths import real_path
 from vfs.files.private import private_dir
 from vfs.files.translate import local_error
 from vfs.model.entry import Entry
@@ -62,7 +63,7 @@ def layers(state_dir: str) -> list[Layer]:
 
 def layer_at(state_dir: str, mountpoint: str) -> Layer | None:
     """The layer of a mount point, mounted or not; the newest if a crash left two."""
-    point = os.path.realpath(mountpoint)
+    point = real_path(mountpoint)
     return next((layer for layer in reversed(layers(state_dir)) if layer.base.mountpoint == point), None)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from blake3 import blake3
 
@@ -67,10 +67,20 @@ class OpenedLayer:
         flavour = self.layer.flavour() or Flavour.KERNEL
         return Scan(self.layer.upper, flavour, self.lower, shown=os.fsencode(self.layer.base.mountpoint))
 
-    def comparison(self, *, same_content: SameContent | None = None, notes: Notes | None = None) -> Comparison:
+    def comparison(
+        self,
+        *,
+        same_content: SameContent | None = None,
+        notes: Notes | None = None,
+        taken: Callable[[bytes], bool] | None = None,
+    ) -> Comparison:
         """The mount against `tree`; without `same_content` files are read where it takes that to be exact."""
         return Comparison(
-            self.scan(), self.tree, same_content or self.same_content, notes=Notes() if notes is None else notes
+            self.scan(),
+            self.tree,
+            same_content or self.same_content,
+            notes=Notes() if notes is None else notes,
+            taken=taken or (lambda _: False),
         )
 
     def changes(self) -> Iterator[LayerChange]:

@@ -57,8 +57,10 @@ class Reading:
     def root(self) -> Root:
         """The tree of what the mount shows. Busy when it changed too much meanwhile, LocalIOError."""
         reverted = self._first_pass()
-        comparison = self._opened.comparison(same_content=self._surely_same, notes=self.notes)
-        puts = merge(self._entries(comparison.touched()), reverted, key=lambda entry: key_of(entry.path))
+        comparison = self._opened.comparison(same_content=self._surely_same, notes=self.notes, taken=self._is_removed)
+        # What the layer tells of by now comes from there.
+        silent = (entry for entry in reverted if not comparison.tells_of(entry.path))
+        puts = merge(self._entries(comparison.touched()), silent, key=lambda entry: key_of(entry.path))
         return edit_sorted(self._opened.tree, self._writer, puts, removed=self._removed)
 
     def _first_pass(self) -> list[Entry]:
@@ -67,9 +69,9 @@ class Reading:
         self._note_removed(comparison.touched())
         changes = list(comparison.reverted())
         self._note_removed(iter(changes))
-        shown = [change.new.as_entry() for change in changes if change.new is not None]
-        self.outputs.extend(Output(entry.path, entry.digest) for entry in shown)
-        return sorted(shown, key=lambda entry: key_of(entry.path))
+        shown = [(change.what, change.new.as_entry()) for change in changes if change.new is not None]
+        self.outputs.extend(Output(entry.path, entry.digest) for what, entry in shown if what is not What.TIME)
+        return sorted((entry for _, entry in shown), key=lambda entry: key_of(entry.path))
 
     def _note_removed(self, changes: Iterator[LayerChange]) -> None:
         for change in changes:
@@ -128,14 +130,14 @@ class Reading:
         elif node.status is not None and node.status.st_ctime_ns < self._since_ns:
             self.index.add(node.status, entry.digest)
         entry = _cleaned(entry)
-        # A removed directory takes along what the last commit had here, so it has to be put again.
-        if change.old is None or not entry.same_as(change.old) or self._is_removed(entry.path):
+        if change.old is None or not entry.same_as(change.old):
             if change.what is not What.TIME:
                 self.outputs.append(Output(entry.path, entry.digest))
             yield entry
 
     def _is_removed(self, path: bytes) -> bool:
-        while path:
+        """True when a removal takes the path along: what is there again by now has to be put again."""
+        while path and self._removed:
             if path in self._removed:
                 return True
             path = path.rpartition(b"/")[0]

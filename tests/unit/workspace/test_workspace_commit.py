@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from vfs.errors import Conflict, Refused, UsageError
+from vfs.errors import Busy, Conflict, Refused, UsageError
+from vfs.model.entry import Entry
 from vfs.model.record import RunRecord
 from vfs.model.revision import Revision, parse_revision
 from vfs.repo.commits import read_record
@@ -16,6 +19,7 @@ from vfs.repo.refs import Refs
 from vfs.repo.repos import create_repo
 from vfs.workspace import writeback
 from vfs.workspace.layer import Layer
+from vfs.workspace.reading import Reading
 
 pytestmark = pytest.mark.root
 
@@ -291,6 +295,77 @@ def test_programs_at_work_during_a_commit_leave_whole_files_in_it(world, source:
         for worker in workers:
             worker.join()
     assert world.round_trip(layer) is not None
+
+
+def _between_the_passes(monkeypatch: pytest.MonkeyPatch, change: Callable[[int], None]) -> None:
+    """Call `change` with 1, 2, … each time a reading is between looking for what is gone and for what is there."""
+    calls = 0
+    first_pass = Reading._first_pass
+
+    def then_change(self: Reading) -> list[Entry]:
+        nonlocal calls
+        calls += 1
+        found = first_pass(self)
+        change(calls)
+        return found
+
+    monkeypatch.setattr(Reading, "_first_pass", then_change)
+
+
+def test_what_is_back_before_the_second_pass_is_in_the_commit(
+    world, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put(source)
+    layer = world.mount()
+    before = os.stat(world.shown / "move")
+    shutil.rmtree(world.shown / "move")
+    (world.shown / "many/001.txt").unlink()
+
+    def come_back(_: int) -> None:
+        (world.shown / "move").mkdir(mode=0o755)
+        (world.shown / "move/other").write_bytes(b"other")
+        os.utime(world.shown / "move", ns=(1, before.st_mtime_ns))
+        (world.shown / "many/001.txt").write_bytes(b"again")
+
+    _between_the_passes(monkeypatch, come_back)
+    world.commit(layer)
+    monkeypatch.undo()
+    found = _content(world, "data")
+    assert found[b"move/other"] == b"other" and b"move/one" not in found and found[b"many/001.txt"] == b"again"
+    assert world.status(layer) == []
+    assert world.library.tree(world.resolved().stored).get(b"move").mtime_ns == before.st_mtime_ns
+
+
+def test_what_is_gone_before_the_second_pass_makes_the_layer_be_read_again(
+    world, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put(source)
+    layer = world.mount()
+    (world.shown / "mine").write_bytes(b"1")
+
+    def remove_once(call: int) -> None:
+        if call == 1:
+            (world.shown / "many/001.txt").unlink()
+            shutil.rmtree(world.shown / "dir")
+
+    _between_the_passes(monkeypatch, remove_once)
+    world.commit(layer)
+    monkeypatch.undo()
+    found = _content(world, "data")
+    assert b"many/001.txt" not in found and b"dir/plain" not in found and found[b"mine"] == b"1"
+    assert world.status(layer) == []
+
+
+def test_a_mount_in_which_things_vanish_all_the_time_is_busy(
+    world, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put(source)
+    layer = world.mount()
+    head = world.resolved().stored.id
+    _between_the_passes(monkeypatch, lambda call: (world.shown / f"many/{call:03}.txt").unlink())
+    with pytest.raises(Busy, match=r"mnt/many/002\.txt: was removed while the layer was read"):
+        world.commit(layer)
+    assert world.resolved().stored.id == head
 
 
 def test_two_commits_of_one_layer_wait_for_one_another(world, source: Path) -> None:
