@@ -72,14 +72,17 @@ def _run(options: argparse.Namespace, place: Path) -> int:
     if options.quick:
         about["scale"] = "quick, a tenth of the sizes that the titles name"
     rows: list[Row] = []
-    with undone(local.stop, mine.stop, s3.stop):
-        for row in _rows(options, [local.rows, mine.rows, s3.rows]):
-            rows.append(row)
-            _say(f"  {row.name}: {table.figure(row)} {row.verdict} {row.note}")
-    about["load after"] = str(machine.load())
-    print(table.text(rows, about))
-    if options.out:
-        _write(options.out, rows, about)
+    try:
+        with undone(local.stop, mine.stop, s3.stop):
+            for row in _rows(options, [local.rows, mine.rows, s3.rows]):
+                rows.append(row)
+                _say(f"  {row.name}: {table.figure(row)} {row.verdict} {row.note}")
+    finally:
+        # What was measured before a failure or Ctrl-C is shown, too.
+        about["load after"] = str(machine.load())
+        print(table.text(rows, about))
+        if options.out and rows:
+            _write(options.out, rows, about)
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -52,8 +53,11 @@ def unmount(point: Path) -> None:
 
 
 def is_mount(point: Path) -> bool:
-    """Whether something is mounted there, asked of the kernel's table: a dead mount answers no stat."""
-    return f" {point} " in Path("/proc/self/mountinfo").read_text()
+    """Whether something is mounted there, asked of the kernel's table: a dead mount answers no stat.
+
+    Bytes: mounts of others may have names that are no text.
+    """
+    return b" %s " % os.fsencode(point) in Path("/proc/self/mountinfo").read_bytes()
 
 
 @contextlib.contextmanager
