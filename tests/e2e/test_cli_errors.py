@@ -39,7 +39,9 @@ def refused(done: subprocess.CompletedProcess[bytes], code: int, said: str) -> N
     [
         (("ls", "dada"), 1, "did you mean data?"),
         (("ls", "data@nope"), 1, "no branch, tag or commit nope"),
-        (("ls", "data~1"), 1, "the history has only 1 commits"),
+        (("ls", "data~1"), 1, "the history has only 1 commit\n"),
+        (("log", "data:nope"), 1, "data:nope: no commit has this path"),
+        (("branch", "create", "data@x", "1234"), 2, "names repo 1234, not data; a commit of it is data@1234"),
         (("ls", "data:nope"), 1, "data:nope: no such path"),
         (("ls", "data:file/below"), 1, "no such path"),
         (("ls", "data:a/../b"), 2, "'..': not a file name"),
@@ -155,3 +157,21 @@ def _pending(fd: int) -> int:
     import termios
 
     return int(struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))[0])
+
+
+def test_relative_paths_in_a_directory_that_is_gone_are_said(isolated: Path, vfs: Vfs, repo: str) -> None:
+    script = 'mkdir gone; cd gone; rmdir ../gone; exec "$@"'
+    for words in (("put", repo, "rel"), ("mount", repo, "m"), ("umount", "m"), ("status", "m"), ("commit", "m")):
+        command = [
+            "sh",
+            "-c",
+            script,
+            "sh",
+            sys.executable,
+            "-P",
+            "-c",
+            "from vfs.cli.main import main; main()",
+            *words,
+        ]
+        done = subprocess.run(command, capture_output=True, cwd=isolated, timeout=60, check=False)
+        refused(done, 1, f"{words[-1]}: cannot be found: the working directory is gone")

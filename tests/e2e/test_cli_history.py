@@ -119,6 +119,13 @@ def test_tags_stay_where_they_are(vfs: Vfs, repo: str) -> None:
     assert parsed(vfs("tag", "list", "--json", repo)) == []
 
 
+def test_a_repo_without_tags_or_branches_says_how_to_make_one(vfs: Vfs, repo: str) -> None:
+    done = vfs("tag", "list", repo)
+    assert done.stdout == b"" and done.stderr == b"notes: no tags yet; vfs tag create notes@NAME makes one\n"
+    vfs("repo", "create", "empty")
+    assert b"no branches yet; vfs branch create empty@NAME" in vfs("branch", "list", "empty").stderr
+
+
 @pytest.mark.parametrize("named", ["notes", "notes@a~1", "notes@a:path", "other@a"])
 def test_a_label_is_a_repo_and_a_name(vfs: Vfs, repo: str, named: str) -> None:
     done = vfs("branch", "create", named, repo, ok=False)

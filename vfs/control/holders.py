@@ -72,7 +72,8 @@ def holders(mountpoint: str, *, limit: int = HOLDERS_MAX) -> list[Holder]:
 
 
 def describe(found: list[Holder]) -> str:
-    """`found` for a message: `held by less (pid 12), bash (pid 9)`."""
+    """`found` for a message: `held by less (pid 12), bash (pid 9)`. We ourselves are named only when nobody else is."""
+    found = [holder for holder in found if holder.pid != os.getpid()] or found
     if not found:
         return "held by a process of another user, a bind mount or another mount namespace"
     return "held by " + ", ".join(f"{holder.name} (pid {holder.pid})" for holder in found)

@@ -9,6 +9,7 @@ import stat
 from vfs.control.mountinfo import OVERLAY_TYPES, VFS_TYPE, covering, mount_at
 from vfs.control.unmount import find_fusermount
 from vfs.errors import MountError
+from vfs.files.paths import real_path
 from vfs.files.translate import cause_of
 
 DEVICE = "/dev/fuse"
@@ -17,7 +18,7 @@ FUSE_CONF = "/etc/fuse.conf"
 
 def canonical(path: str) -> str:
     """`path` absolute and free of symlinks, as the kernel's table has it; it need not exist, nor answer."""
-    return os.path.realpath(path)
+    return real_path(path)
 
 
 def check_mountpoint(point: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from vfs.errors import Refused
+from vfs.files.paths import real_path
 from vfs.model.names import printable
 from vfs.repo.library import Library
 from vfs.store.url import FileURL, parse_url
@@ -28,7 +29,7 @@ class Guard:
         """Refused when `path` holds, is or lies in a guarded directory; `itself`: a symlink stands for itself."""
         if itself and os.path.islink(path):
             return
-        real = os.path.realpath(path)
+        real = real_path(path)
         for guarded, what in self._paths.items():
             if _contains(real, guarded):
                 raise Refused(f"{printable(path)}: holds {what}, {printable(guarded)}; it cannot be put into itself")

@@ -47,7 +47,7 @@ def resolve(library: Library, revision: Revision) -> Resolved:
     stored = read_linked(library, revision.repo, id, by=str(revision))
     for step in range(revision.back):
         if not stored.commit.parents:
-            raise RevisionNotFound(f"{revision}: the history has only {step + 1} commits")
+            raise RevisionNotFound(f"{revision}: the history has only {step + 1} commit{'s' if step else ''}")
         stored = read_linked(library, revision.repo, stored.commit.parents[0], by=str(revision))
     return Resolved(revision, revision.repo, stored, revision.path, branch)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from vfs.control.holders import describe, holders
+from vfs.control.holders import Holder, describe, holders
 
 WAIT = "import sys; print(flush=True); sys.stdin.read()"
 
@@ -32,7 +32,9 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 def test_a_working_directory_holds(tmp_path: Path, holder: subprocess.Popen[bytes]) -> None:
     (found,) = holders(str(tmp_path))
     assert (found.pid, found.what) == (holder.pid, str(tmp_path / "below"))
-    assert describe([found]) == f"held by {found.name} (pid {holder.pid})"
+    ours = Holder(os.getpid(), "python", found.what)
+    assert describe([ours, found]) == f"held by {found.name} (pid {holder.pid})"
+    assert describe([ours]) == f"held by python (pid {os.getpid()})"
 
 
 def test_an_open_file_and_a_mapping_hold(tmp_path: Path) -> None:

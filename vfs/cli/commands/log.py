@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
+
 import click
 
 from vfs.cli import options, output
@@ -9,6 +12,8 @@ from vfs.cli.call import Call, pass_call
 from vfs.cli.commits import oneline, print_commit
 from vfs.cli.parameters import REVISION
 from vfs.cli.values import commit_json
+from vfs.errors import PathNotFound
+from vfs.model.commit import StoredCommit
 from vfs.model.revision import Revision
 from vfs.repo.history import log
 from vfs.repo.resolve import resolve
@@ -31,7 +36,7 @@ def log_command(call: Call, revision: Revision, limit: int | None, short_form: b
       vfs log --oneline -n 10 photos@main:2024
     """
     library = call.library()
-    commits = log(library, resolve(library, revision), limit=limit)
+    commits = _some(revision, log(library, resolve(library, revision), limit=limit))
     if as_json:
         output.array(map(commit_json, commits))
         return
@@ -42,3 +47,11 @@ def log_command(call: Call, revision: Revision, limit: int | None, short_form: b
         if at:
             output.line()
         print_commit(stored)
+
+
+def _some(revision: Revision, commits: Iterator[StoredCommit]) -> Iterator[StoredCommit]:
+    """`commits`, of which there is one at least; PathNotFound for a path that none of them knows."""
+    first = next(commits, None)
+    if first is None:
+        raise PathNotFound(f"{revision}: no commit has this path")
+    return chain((first,), commits)

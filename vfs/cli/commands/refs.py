@@ -160,7 +160,9 @@ def _commit(call: Call, named: Revision, start: Revision | None) -> StoredCommit
     if start.path:
         raise UsageError(f"{start}: a branch or tag names a whole commit, not a path")
     if start.repo != named.repo:
-        raise UsageError(f"{start}: is of another repo than {named}")
+        raise UsageError(
+            f"{start}: names repo {start.repo}, not {named.repo}; a commit of it is {named.repo}@{start.repo}"
+        )
     return resolve(call.library(), start).stored
 
 
@@ -187,13 +189,15 @@ def _list(call: Call, repo: str, kind: str, as_json: bool) -> None:
     if as_json:
         output.array(_ref_json(name, stored) for name, stored in found)
         return
-    output.table(
-        (kind, "commit", "time", "message"),
-        [
-            (name, short(stored.id), local_time(stored.commit.time_ns), first_line(stored.commit.message))
-            for name, stored in found
-        ],
-    )
+    rows = [
+        (name, short(stored.id), local_time(stored.commit.time_ns), first_line(stored.commit.message))
+        for name, stored in found
+    ]
+    output.table((kind, "commit", "time", "message"), rows)
+    if not rows:
+        output.note(
+            f"{repo}: no {'tags' if kind == 'tag' else 'branches'} yet; vfs {kind} create {repo}@NAME makes one"
+        )
 
 
 def _ref_json(name: str, stored: StoredCommit) -> dict[str, str]:
