@@ -178,3 +178,20 @@ def test_status_verify_and_clear(root: Path) -> None:
     assert found.bytes >= len(data) - PIECE
     assert clear(root) == found.bytes
     assert status(root, limit=10, floor=1).mirrors == 0
+
+
+def test_one_round_of_reading_and_fetching_replaces_all_that_is_damaged(root: Path) -> None:
+    data, step = pack_bytes(PACK), 100_001
+    ranges = [(start, min(step, len(data) - start)) for start in range(0, len(data), step)]
+    make(root).put(PACK, 0, data)
+    (path,) = root.rglob("*.data")
+    content = bytearray(path.read_bytes())
+    for at in range(0, len(content), PIECE // 2):
+        content[at] ^= 1
+    path.write_bytes(bytes(content))
+    cache = make(root)
+    for start, length in ranges:
+        assert cache.get(PACK, start, length) is None
+        cache.put(PACK, start, data[start : start + length])
+    again = make(root)
+    assert [again.get(PACK, start, length) for start, length in ranges] == [data[s : s + n] for s, n in ranges]

@@ -52,6 +52,9 @@ class Mirror:
         with self._lock:
             self._open(create=True)
             self._refresh()
+            # A read that finds some bytes missing looks at no others: what is damaged among those is replaced now.
+            for old in self._pieces.touching(offset, offset + len(view)):
+                self._check([old], memoryview(os.pread(self._data, old.length, old.offset)), old.offset)
             records: list[Piece] = []
             for start, end in self._pieces.gaps(offset, offset + len(view)):
                 for piece, part in cut(start, view[start - offset : end - offset]):

@@ -96,6 +96,16 @@ class PieceMap:
             position += 1
         return found
 
+    def touching(self, start: int, end: int) -> list[Piece]:
+        """The pieces that have a byte in `start` to `end`."""
+        position = max(bisect_right(self._offsets, start) - 1, 0)
+        found: list[Piece] = []
+        while position < len(self._pieces) and self._pieces[position].offset < end:
+            if self._pieces[position].end > start:
+                found.append(self._pieces[position])
+            position += 1
+        return found
+
     def gaps(self, start: int, end: int) -> list[tuple[int, int]]:
         """The parts of `start` to `end` that no piece holds."""
         found: list[tuple[int, int]] = []
