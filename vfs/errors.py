@@ -193,9 +193,12 @@ class StoreTimeout(StoreError):
 
 
 class StoreThrottled(StoreTimeout):
-    """The store is there and asks for fewer requests, for longer than the deadline of the operation."""
+    """The store is there and asks for fewer requests, for longer than the deadline of the operation.
 
-    errno = E.EAGAIN
+    Not EAGAIN: file objects of Python take that for the end of what there is, and pass off a part as the whole.
+    """
+
+    errno = E.EIO
     wire = "store_throttled"
 
 
