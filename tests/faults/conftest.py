@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,3 +61,14 @@ def host(new_host: MakeHost) -> Host:
     made("init")
     made("repo", "create", "data")
     return made
+
+
+@pytest.fixture
+def files(host: Host) -> dict[str, bytes]:
+    """Files of several chunks in a commit, by name."""
+    source = host.directory / "source"
+    source.mkdir()
+    for number in range(12):
+        (source / f"f{number:02d}").write_bytes(os.urandom((1 << 20) + number))
+    host("put", "data", f"{source}/")
+    return {path.name: path.read_bytes() for path in source.iterdir()}
