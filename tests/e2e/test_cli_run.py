@@ -82,6 +82,7 @@ def test_options_after_the_command_are_its_own(vfs: Vfs, repo: str) -> None:
         (("run", "-o", "out", "--", "true"), 2, "missing option '-i'"),
         (("run", "-i", "data", "--", "true"), 2, "missing option '-o'"),
         (("run", "-i", "data", "-o", "out"), 2, "missing argument"),
+        (("run", "-i", "data", "-o", "out", "--", ""), 2, "no command"),
         (("run", "-i", "none", "-o", "out", "--", "true"), 1, "repo none"),
         (("run", "-i", "data:none", "-o", "out", "--", "true"), 1, "no such path"),
         (("run", "-i", "out=data", "-o", "out", "--", "true"), 2, "taken by the output"),

@@ -84,15 +84,17 @@ def run(
     cannot be merged, Refused for output that cannot be read; then the message names where the output is kept.
     `on_place` is told that directory before the command starts.
     """
-    if not command:
+    words = [os.fsencode(word) for word in command]
+    if not words or not words[0]:
         raise UsageError("run: no command; give it after --")
+    if any(b"\0" in word for word in words):
+        raise UsageError("run: a word of the command holds a NUL")
     target = find_target(library, output)
     given = find_inputs(library, inputs)
     if not given:
         raise UsageError("run: no input; -i REV gives one")
     _clear_dead_mounts(library.settings.state_dir)
     with Journal.open(library.settings.state_dir) as journal:
-        words = [os.fsencode(word) for word in command]
         one = _Run(library, journal, given, target, words)
         return one.run(message or default_message(words), author, progress or NoProgress(), on_place)
 

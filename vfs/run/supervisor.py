@@ -76,11 +76,15 @@ class Supervisor:
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
             os.execvpe(command[0], list(command), environment)
-        except OSError as error:
+        except Exception as error:
             missing = isinstance(error, FileNotFoundError)
-            cause = "command not found" if missing else f"cannot be executed: {cause_of(error)}"
+            cause = cause_of(error) if isinstance(error, OSError) else str(error)
+            cause = "command not found" if missing else f"cannot be executed: {cause}"
             print(f"vfs: {os.fsdecode(command[0])}: {cause}", file=sys.stderr, flush=True)
             os._exit(NOT_FOUND if missing else NOT_EXECUTABLE)
+        finally:
+            # Two processes must never go on as the one that waits for the command.
+            os._exit(NOT_EXECUTABLE)
 
     def _wait(self, child: int) -> int:
         while True:

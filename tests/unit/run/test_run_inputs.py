@@ -97,6 +97,10 @@ def test_a_run_that_cannot_begin_leaves_nothing(library: Library) -> None:
     given = [parse_input("data")]
     with pytest.raises(UsageError, match="no command"):
         run(library, inputs=given, output=Revision("labels"), command=[])
+    with pytest.raises(UsageError, match="no command"):
+        run(library, inputs=given, output=Revision("labels"), command=["", "x"])
+    with pytest.raises(UsageError, match="holds a NUL"):
+        run(library, inputs=given, output=Revision("labels"), command=["true", "a\0b"])
     with pytest.raises(UsageError, match="no input"):
         run(library, inputs=[], output=Revision("labels"), command=["true"])
     with pytest.raises(UsageError, match="not to a path"):
