@@ -180,6 +180,12 @@ def test_status_verify_and_clear(root: Path) -> None:
     assert status(root, limit=10, floor=1).mirrors == 0
 
 
+def test_the_status_of_a_cache_that_is_not_made_yet_tells_of_its_disk(tmp_path: Path) -> None:
+    found = status(tmp_path / "cache" / "content", limit=10, floor=1)
+    assert (found.mirrors, found.bytes) == (0, 0)
+    assert found.free > 0 and list(tmp_path.iterdir()) == []
+
+
 def test_one_round_of_reading_and_fetching_replaces_all_that_is_damaged(root: Path) -> None:
     data, step = pack_bytes(PACK), 100_001
     ranges = [(start, min(step, len(data) - start)) for start in range(0, len(data), step)]

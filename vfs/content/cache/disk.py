@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from vfs.content.cache.eviction import evict, free_bytes, mirrors, remove
+from vfs.content.cache.eviction import evict, existing, free_bytes, mirrors, remove
 from vfs.content.cache.mirror import Mirror
 from vfs.errors import LocalIOError
 from vfs.files.private import private_dir
@@ -146,7 +146,7 @@ class DiskCache:
 def status(root: Path, *, limit: int, floor: int) -> CacheStatus:
     """What lies in the cache at `root`."""
     kept = list(mirrors(root))
-    free = free_bytes(root) if root.exists() else 0
+    free = free_bytes(existing(root))
     return CacheStatus(str(root), len(kept), sum(mirror.size for mirror in kept), limit, floor, free)
 
 

@@ -58,6 +58,13 @@ def remove(mirror: Kept) -> None:
             continue
 
 
+def existing(path: Path) -> Path:
+    """`path`, or where there is nothing, the nearest directory above it that exists."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
+
+
 def free_bytes(root: Path) -> int:
     """Bytes that an ordinary user can still write on the disk of `root`."""
     found = os.statvfs(root)

@@ -9,6 +9,7 @@ from pathlib import Path
 from vfs.config.settings import GIB, Settings
 from vfs.config.sizes import parse_size
 from vfs.content.cache.disk import DiskCache
+from vfs.content.cache.eviction import existing
 from vfs.errors import ConfigError, LocalIOError
 from vfs.files.atomic import write_atomic
 from vfs.files.private import private_dir
@@ -57,13 +58,7 @@ def _kept_limit(settings: Settings) -> int:
 
 def _automatic_limit(settings: Settings) -> int:
     try:
-        disk = os.statvfs(_existing(Path(settings.cache_dir)))
+        disk = os.statvfs(existing(Path(settings.cache_dir)))
     except OSError:
         return LIMIT_MAX
     return min(LIMIT_MAX, disk.f_blocks * disk.f_frsize // DISK_SHARE)
-
-
-def _existing(path: Path) -> Path:
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return path
