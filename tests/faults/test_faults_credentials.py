@@ -53,7 +53,7 @@ def below(directory: Path) -> dict[str, bytes]:
 def test_the_secret_is_in_no_log_no_state_and_no_cache(
     radosgw: Radosgw, host: Host, new_host: MakeHost, files: dict[str, bytes], line: FaultProxy
 ) -> None:
-    fresh = new_host()
+    fresh = new_host(VFS_TIMEOUT="2")
     point = fresh.mount("data")
     assert (point / "f00").read_bytes() == files["f00"]
     said = [fresh("config").stdout, fresh("status", point, "--json").stdout]
