@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from xml.sax.saxutils import escape
 
 from bench.results import Row
 
-LEFT, WIDTH, LINE, TOP = 390, 560, 22, 92
+LEFT, WIDTH, LINE, TOP = 390, 560, 22, 110
 LOWEST, HIGHEST = 0.1, 100.0
 COLOURS = {
     "vfs": "#c2410c",
@@ -28,7 +29,7 @@ def picture(rows: list[Row], about: str) -> str:
         'font-family="sans-serif" font-size="13">',
         f'<rect width="{LEFT + WIDTH + 30}" height="{height}" fill="white"/>',
         _text(16, 24, "Time as a multiple of ext4 on the same disk (less is better)", extra='font-size="16"'),
-        _text(16, 44, about, extra='fill="#666" font-size="11"'),
+        *_about(about),
         *_legend(),
         *_scale(height - 30),
     ]
@@ -46,14 +47,19 @@ def _text(x: float, y: float, words: str, *, extra: str = "") -> str:
     return f'<text x="{x:.0f}" y="{y:.0f}" {extra}>{escape(words)}</text>'
 
 
+def _about(about: str) -> list[str]:
+    lines = textwrap.wrap(about, 150)[:2]
+    return [_text(16, 44 + 15 * number, line, extra='fill="#666" font-size="11"') for number, line in enumerate(lines)]
+
+
 def _legend() -> list[str]:
     found, x = [], 16.0
     for name, colour in COLOURS.items():
-        found.append(f'<circle cx="{x + 5:.0f}" cy="62" r="5" fill="{colour}"/>')
-        found.append(_text(x + 15, 66, name))
+        found.append(f'<circle cx="{x + 5:.0f}" cy="82" r="5" fill="{colour}"/>')
+        found.append(_text(x + 15, 86, name))
         x += 40 + 7.5 * len(name)
-    found.append(f'<path d="M{x + 5:.0f} 55v14" stroke="black" stroke-width="3"/>')
-    return [*found, _text(x + 15, 66, "bar of vfs")]
+    found.append(f'<path d="M{x + 5:.0f} 75v14" stroke="black" stroke-width="3"/>')
+    return [*found, _text(x + 15, 86, "bar of vfs")]
 
 
 def _scale(bottom: float) -> list[str]:

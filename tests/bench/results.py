@@ -65,4 +65,4 @@ class Row:
         if not self.bar.limit or not self.figure:
             return "MISSED"
         share = self.bar.limit / self.figure if self.bar.least else self.figure / self.bar.limit
-        return f"MISSED by {share:.2g}x"
+        return f"MISSED by {share:.3g}x"
