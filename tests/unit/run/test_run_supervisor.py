@@ -58,8 +58,11 @@ def test_what_cannot_be_executed_is_said(tmp_path: Path) -> None:
 
 def test_the_command_finds_signals_as_the_caller_had_them() -> None:
     """Nothing blocked or ignored that was not before: not what the supervisor waits for, nor what Python ignores."""
+    own = dict(line.split(":\t") for line in Path("/proc/self/status").read_text().splitlines() if line[:3] == "Sig")
+    by_python = 1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)
     shown = supervise("grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status")[2].decode().split()
-    assert [int(shown[1], 16), int(shown[3], 16)] == [0, 0]
+    assert int(shown[1], 16) == int(own["SigBlk"], 16)
+    assert int(shown[3], 16) == int(own["SigIgn"], 16) & ~by_python
     shown = supervise("grep", "SigBlk", "/proc/self/status", mask=(signal.SIGUSR2,))[2].decode().split()
     assert int(shown[1], 16) == 1 << (signal.SIGUSR2 - 1)
 
@@ -94,13 +97,17 @@ def test_signals_from_the_parent_are_passed_on_and_others_are_not(tmp_path: Path
         os.kill(process.pid, signal.SIGTERM)
         time.sleep(0.5)
         assert not (tmp_path / "got").exists()
-        os.kill(process.pid, signal.SIGTERM)
-        _wait_for(tmp_path / "got")
+        # On a busy machine the two above may arrive as one, and the next is then the echo: ask until it is passed on.
+        end = time.monotonic() + LIMIT
+        while not (tmp_path / "got").exists():
+            assert time.monotonic() < end
+            os.kill(process.pid, signal.SIGTERM)
+            time.sleep(1)
         (tmp_path / "go").touch()
         assert json.loads(process.communicate(timeout=LIMIT)[0]) == [0, 0]
     finally:
         process.kill()
-    assert (tmp_path / "got").read_text() == "got\n"
+    assert set((tmp_path / "got").read_text().split()) == {"got"}
 
 
 def _wait_for(path: Path) -> None:

@@ -61,7 +61,7 @@ class DiskCache:
         self._lock = threading.Lock()
         self._open: OrderedDict[bytes, Mirror] = OrderedDict()
         self._touched: dict[bytes, float] = {}
-        self._unchecked = CHECK_EVERY
+        self._unchecked = CHECK_EVERY  # another process may have filled the cache
         self._paused_until = float("-inf")
 
     def get(self, pack: bytes, offset: int, length: int) -> bytes | None:
@@ -82,9 +82,7 @@ class DiskCache:
             return
         try:
             if self._has_room(len(data)):
-                written = self._mirror(pack).write(offset, data)
-                with self._lock:
-                    self._unchecked += written
+                self._account(self._mirror(pack).write(offset, data))
         except OSError as error:
             self._trouble("written", error)
 
@@ -121,13 +119,19 @@ class DiskCache:
             self._touched[pack] = now
         mirror.touch()
 
-    def _has_room(self, length: int) -> bool:
+    def _account(self, written: int) -> None:
+        """Evict once enough was written since the last time, so that the limit is passed by little and not for long."""
         with self._lock:
-            due = self._unchecked + length >= min(CHECK_EVERY, max(self._limit // 16, 1))
+            self._unchecked += written
+            due = self._unchecked >= min(CHECK_EVERY, max(self._limit // 16, 1))
             if due:
                 self._unchecked = 0
         if due:
-            evict(self.root, limit=max(self._limit - length, 0), floor=self._floor)
+            evict(self.root, limit=self._limit, floor=self._floor)
+
+    def _has_room(self, length: int) -> bool:
+        if free_bytes(self.root) - length < self._floor:
+            evict(self.root, limit=self._limit, floor=self._floor + length)
         if free_bytes(self.root) - length >= self._floor:
             return length <= self._limit
         self._pause(f"cache {self.root}: not written: less than {self._floor >> 20} MiB would be left free on its disk")
