@@ -21,7 +21,7 @@ from vfsd.patience import Patience, PatientBlobs, PatientPages
 from vfsd.space import Space
 
 # From afar requests overlap their round trips; from the local disk there is only the processor to share.
-REMOTE_THREADS = 8
+REMOTE_THREADS = 16
 LOCAL_THREADS = 2
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
+from vfs.content.prefetch.limit import AdaptiveLimit
 from vfs.content.prefetch.pattern import MIB, Pattern
 from vfs.errors import VfsError
 from vfs.metrics.counters import Counter
@@ -18,6 +19,8 @@ from vfs.model.entry import BlobRef, Entry
 REQUEST = 8 * MIB
 # The longest window of one stream: 20 ms of latency at 1 GB/s are 20 MB, three times over.
 WINDOW_MAX = 64 * MIB
+# Requests at once to begin with; the number of threads is the most.
+FIRST_REQUESTS = 4
 # Files whose reads are remembered.
 FILES = 256
 
@@ -58,6 +61,7 @@ class Prefetcher:
         self._reader, self._source, self._failed = reader, source, failed
         self._counter = counter or Counter()
         self._budget = budget
+        self._limit = AdaptiveLimit(first=FIRST_REQUESTS, most=threads)
         self._patterns: OrderedDict[Hashable, Pattern] = OrderedDict()
         self._queue: queue.SimpleQueue[tuple[Callable[[], None], int] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -100,12 +104,16 @@ class Prefetcher:
         with self._lock:
             if self._coming + size > self._budget:
                 return
-        self._submit(lambda: self._counter.add(self._source.load(group)), size)
+        self._submit(partial(self._load, group), size)
 
     def _submit(self, work: Callable[[], None], size: int) -> None:
         with self._lock:
             self._coming += size
         self._queue.put((work, size))
+
+    def _load(self, group: list[BlobRef]) -> None:
+        with self._limit.request():
+            self._counter.add(self._source.load(group))
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
