@@ -129,15 +129,18 @@ class _Work:
     def _read(self, writer: ContentWriter) -> tuple[Reading, Root]:
         since_ns = write_back(self.opened.layer)
         for attempt in range(ATTEMPTS):
+            last = attempt + 1 == ATTEMPTS
             reading = Reading(self.opened, writer, self.progress, since_ns=since_ns)
             try:
                 root = reading.root()
             except Busy:
-                if attempt + 1 == ATTEMPTS:
+                if last:
                     raise
-            else:
-                _refuse_failures(reading.notes)
+                continue
+            if not reading.notes.failures:
                 return reading, root
+            if last:
+                _refuse_failures(reading.notes)
         raise Busy(f"{self.opened.layer.base.mountpoint}: changes too fast to be read")
 
     def _is_own_branch(self) -> bool:

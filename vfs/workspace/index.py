@@ -1,8 +1,9 @@
-"""Digests of upper files that were read once: by inode and ctime, so that no file is read twice for nothing.
+"""Digests of upper files that were read once: by inode, ctime and size, so that no file is read twice for nothing.
 
 A fact about a file, not about a path: it stays true when directories above it are renamed, and an inode that
-is used again has another ctime. Derived: a lost or damaged index costs reading, nothing else. On disk: the
-magic, then records of 48 bytes (inode u64le, ctime ns u64le, digest), sorted by inode.
+is used again has another ctime. The size counts because a file that is cut shows that before its new ctime.
+Derived: a lost or damaged index costs reading, nothing else. On disk: the magic, then records of 56 bytes
+(inode, ctime ns, size: u64le; digest), sorted by inode.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from vfs.files.atomic import write_atomic
 from vfs.model.ids import DIGEST_SIZE, Digest
 
 _MAGIC = b"vfs-layer-index1"
-_RECORD = struct.Struct(f"<QQ{DIGEST_SIZE}s")
+_RECORD = struct.Struct(f"<QQQ{DIGEST_SIZE}s")
 
 
 class DigestIndex:
@@ -31,6 +32,7 @@ class DigestIndex:
         self._data = memoryview(data)
         self._inodes = array("Q")
         self._ctimes = array("Q")
+        self._sizes = array("Q")
         self._digests = bytearray()
 
     @classmethod
@@ -48,9 +50,9 @@ class DigestIndex:
         low, high = 0, len(self._data) // _RECORD.size
         while low < high:
             middle = (low + high) // 2
-            inode, ctime, digest = _RECORD.unpack_from(self._data, middle * _RECORD.size)
+            inode, ctime, size, digest = _RECORD.unpack_from(self._data, middle * _RECORD.size)
             if inode == status.st_ino:
-                return digest if ctime == status.st_ctime_ns else None
+                return digest if (ctime, size) == (status.st_ctime_ns, status.st_size) else None
             low, high = (middle + 1, high) if inode < status.st_ino else (low, middle)
         return None
 
@@ -59,6 +61,7 @@ class DigestIndex:
         if len(digest) == DIGEST_SIZE and status.st_ctime_ns >= 0:
             self._inodes.append(status.st_ino)
             self._ctimes.append(status.st_ctime_ns)
+            self._sizes.append(status.st_size)
             self._digests += digest
 
     def save(self, path: Path) -> None:
@@ -74,4 +77,4 @@ class DigestIndex:
             if self._inodes[at] != last:
                 last = self._inodes[at]
                 digest = bytes(self._digests[at * DIGEST_SIZE : (at + 1) * DIGEST_SIZE])
-                yield _RECORD.pack(last, self._ctimes[at], digest)
+                yield _RECORD.pack(last, self._ctimes[at], self._sizes[at], digest)

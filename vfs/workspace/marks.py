@@ -14,7 +14,8 @@ from enum import Enum
 
 import msgspec
 
-from vfs.errors import LocalIOError
+from vfs.errors import Busy, LocalIOError
+from vfs.model.names import printable
 from vfs.repo.directory import Directory
 
 Xattrs = tuple[tuple[bytes, bytes], ...]
@@ -26,6 +27,10 @@ _OPAQUE_TWIN = b".wh..opq"
 _USER = b"user."
 # Never the user's own: a tree does not hold them either when such a file is put.
 _PRIVATE = (b"user.overlay.", b"user.fuseoverlayfs.")
+# Looking takes some microseconds; who changes a file so often does nothing else.
+_LOOKS = 10
+# An attribute that was listed is gone, or longer, when its value is asked for.
+_VANISHED = frozenset({errno.ENODATA, errno.ERANGE})
 # A file system without extended attributes answers one of these; the entry has none then.
 _NO_XATTRS = frozenset({errno.ENOTSUP, errno.ENODATA, errno.EPERM})
 
@@ -68,6 +73,29 @@ def check_marks_can_be_read(directory: Directory) -> None:
         os.stat(b"/proc/self/fd/%d" % directory.fd)
     except OSError as error:
         raise LocalIOError("/proc: is not mounted, and a layer cannot be read without it") from error
+
+
+def look(parent: Directory, name: bytes, flavour: Flavour) -> tuple[os.stat_result, Marks]:
+    """Status and marks of `name`, both of one file in one state: it may be replaced by another at any time.
+
+    Busy when it changes each time; OSError as the system gives it.
+    """
+    for _ in range(_LOOKS):
+        try:
+            status, marks = parent.status(name), read_marks(parent, name, flavour)
+        except OSError as error:
+            if error.errno not in _VANISHED:
+                raise
+            continue
+        # Without marks nothing hangs together, and most entries have none.
+        if marks == NO_MARKS or same_state(status, parent.status(name)):
+            return status, marks
+    raise Busy(f"{printable(name)}: changes each time it is looked at")
+
+
+def same_state(a: os.stat_result, b: os.stat_result) -> bool:
+    """True when nothing happened to a file between the two, and it is one file."""
+    return (a.st_ino, a.st_ctime_ns, a.st_mode, a.st_size) == (b.st_ino, b.st_ctime_ns, b.st_mode, b.st_size)
 
 
 def read_marks(parent: Directory, name: bytes, flavour: Flavour) -> Marks:

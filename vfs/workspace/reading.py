@@ -27,6 +27,7 @@ from vfs.tree.edit import edit_sorted
 from vfs.tree.keys import key_of
 from vfs.tree.writer import Root
 from vfs.workspace.compare import LayerChange, What, without_descriptors
+from vfs.workspace.confirm import is_unchanged, may_be_hollow, read_again
 from vfs.workspace.index import DigestIndex
 from vfs.workspace.marks import is_users_own
 from vfs.workspace.node import Node
@@ -125,15 +126,20 @@ class Reading:
         node = change.new
         if node is None or (entry is None and node.needs_reading):
             return
-        if entry is None:
-            entry = node.as_entry()
-        elif node.status is not None and node.status.st_ctime_ns < self._since_ns:
-            self.index.add(node.status, entry.digest)
-        entry = _cleaned(entry)
+        entry = _cleaned(node.as_entry() if entry is None else self._confirmed(node, entry))
         if change.old is None or not entry.same_as(change.old):
             if change.what is not What.TIME:
                 self.outputs.append(Output(entry.path, entry.digest))
             yield entry
+
+    def _confirmed(self, node: Node, entry: Entry) -> Entry:
+        """`entry` as read for `node`, or what is there by now when that was no content of any file."""
+        if node.status is not None and is_unchanged(node):
+            if node.status.st_ctime_ns < self._since_ns:
+                self.index.add(node.status, entry.digest)
+        elif may_be_hollow(entry):
+            return read_again(self._opened, self._writer, entry.path)
+        return entry
 
     def _is_removed(self, path: bytes) -> bool:
         """True when a removal takes the path along: what is there again by now has to be put again."""

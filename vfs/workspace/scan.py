@@ -29,6 +29,7 @@ from vfs.workspace.marks import (
     has_opaque_file,
     has_whiteout_file,
     is_whiteout,
+    look,
     read_marks,
     split_names,
 )
@@ -200,7 +201,7 @@ class Scan:
         """The entry `name` of an open upper directory; None when it is not, or no longer, there."""
         path = join(place.at, name)
         try:
-            status, marks = directory.status(name), read_marks(directory, name, self._flavour)
+            status, marks = look(directory, name, self._flavour)
             if is_whiteout(status, marks):
                 return Seen(path, None), None
             kind = kind_of(status.st_mode)
@@ -209,7 +210,7 @@ class Scan:
             found = self._found(path, directory, name, status)
             if kind is Kind.DIR:
                 return self._directory(place, found, status, marks)
-            source = self._source(place, found, marks) if kind is Kind.FILE and marks.metacopy else None
+            source = self._source(place, found, status, marks) if kind is Kind.FILE and marks.metacopy else None
             return Seen(path, node_of_upper(found, status, marks, source)), None
         except FileNotFoundError:
             return None
@@ -220,16 +221,14 @@ class Scan:
         opaque = marks.opaque or has_opaque_file(found.parent, found.name, self._flavour)
         below = None if opaque else self._counterpart(place, found.name, marks)
         origin = below.path if below is not None and below.kind is Kind.DIR else None
-        inner = place.child(found.name, found.parent, origin=origin)
+        inner = place.child(found.name, found.parent, origin=origin, inode=status.st_ino)
         replaced = inner.within and not place.within
         return Seen(found.at, node_of_upper(found, status, marks, None), replaced=replaced), inner
 
-    def _source(self, place: Place, found: Found, marks: Marks) -> Entry:
+    def _source(self, place: Place, found: Found, status: os.stat_result, marks: Marks) -> Entry:
         source = self._counterpart(place, found.name, marks)
-        if source is None or source.kind is not Kind.FILE:
-            raise Corrupt(
-                f"{self._name(found.at)}: the layer has its attributes only, and the commit below no such file"
-            )
+        if source is None or source.kind is not Kind.FILE or source.size != status.st_size:
+            raise Corrupt(f"{self._name(found.at)}: the layer has its attributes only, and the commit no such file")
         return source
 
     def _counterpart(self, place: Place, name: bytes, marks: Marks) -> Entry | None:
@@ -248,6 +247,7 @@ class Scan:
         return printable(join(self._shown, path) if path else self._shown)
 
     def _error(self, path: bytes, error: OSError) -> VfsError:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        # EINVAL: a symlink is none any more when its target is asked for.
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL):
             return Busy(f"{self._name(path)}: was moved or replaced while it was read")
         return LocalIOError(f"{self._name(path)}: cannot be read in the layer: {cause_of(error)}")

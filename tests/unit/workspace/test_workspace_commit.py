@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +17,10 @@ from vfs.model.revision import Revision, parse_revision
 from vfs.repo.commits import read_record
 from vfs.repo.refs import Refs
 from vfs.repo.repos import create_repo
+from vfs.repo.walk import Found
 from vfs.workspace import writeback
 from vfs.workspace.layer import Layer
-from vfs.workspace.reading import Reading
+from vfs.workspace.reading import Reading, _More
 
 pytestmark = pytest.mark.root
 
@@ -366,6 +367,32 @@ def test_a_mount_in_which_things_vanish_all_the_time_is_busy(
     with pytest.raises(Busy, match=r"mnt/many/002\.txt: was removed while the layer was read"):
         world.commit(layer)
     assert world.resolved().stored.id == head
+
+
+@pytest.mark.parametrize("moved", ["big", "run.sh", "dir/plain"])
+def test_a_file_without_content_of_its_own_is_not_taken_for_zeros(
+    world, source: Path, monkeypatch: pytest.MonkeyPatch, moved: str
+) -> None:
+    """Put in the place of another one just before that is read: what can be read of it then is zeros."""
+    world.put(source)
+    layer = world.mount()
+    (world.shown / "zz").write_bytes(b"to be replaced")
+    (world.shown / moved).chmod(0o600)
+    to_read = _More.to_read
+
+    def replaced(self: _More) -> Iterator[Found]:
+        for found in to_read(self):
+            if found.at == b"zz" and (world.shown / moved).exists():
+                (world.shown / moved).rename(world.shown / "zz")
+            yield found
+
+    monkeypatch.setattr(_More, "to_read", replaced)
+    world.commit(layer)
+    monkeypatch.undo()
+    assert _content(world, "data")[b"zz"] == (source / moved).read_bytes()
+    # One that is walked after it was found gone, and then all was read again.
+    assert world.status(layer) in ([], [("D", moved.encode())])
+    world.round_trip(layer)
 
 
 def test_two_commits_of_one_layer_wait_for_one_another(world, source: Path) -> None:

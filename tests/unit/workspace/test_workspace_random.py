@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from vfs.errors import Busy, Refused
+from vfs.model.entry import Kind
+from vfs.model.ids import digest_of
+
 pytestmark = pytest.mark.root
 
 NAMES = ["a", "b", "c", "dir", "many", "move", "x.txt", "sub", "two"]
 STEPS = 60
+SEEDS = [int(text) for text in os.environ.get("VFS_TEST_SEEDS", "1 2 3 4").split()]
 
 
 class Worker:
@@ -120,7 +126,7 @@ class Worker:
             os.setxattr(path, f"user.n{self.random.randint(1, 3)}", self.random.randbytes(3))
 
 
-@pytest.mark.parametrize("seed", [int(text) for text in os.environ.get("VFS_TEST_SEEDS", "1 2 3 4").split()])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_random_work_is_committed_as_shown(world, source: Path, seed: int) -> None:
     world.put(source)
     layer = world.mount()
@@ -139,3 +145,38 @@ def test_random_work_is_committed_as_shown(world, source: Path, seed: int) -> No
     except BaseException as error:
         error.add_note("\n".join(worker.done))
         raise
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_commits_during_random_work_are_sound_trees(world, source: Path, seed: int) -> None:
+    """Whatever goes on meanwhile: a commit is refused or a tree in which every entry lies in a directory."""
+    world.put(source)
+    layer = world.mount()
+    stop = threading.Event()
+
+    def work() -> None:
+        worker = Worker(world.shown, seed)
+        while not stop.is_set():
+            worker.step()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    done = 0
+    try:
+        for _ in range(12):
+            try:
+                stored = world.commit(layer).stored
+            except (Busy, Refused):
+                continue
+            done += 1
+            kinds = {entry.path: entry.kind for entry in world.library.tree(stored).walk()}
+            for path in kinds:
+                assert not path or kinds[path.rpartition(b"/")[0]] is Kind.DIR, path
+            for entry in world.library.tree(stored).walk():
+                if entry.kind is Kind.FILE:
+                    assert digest_of(b"".join(world.library.files.stream(entry))) == entry.digest, entry.path
+    finally:
+        stop.set()
+        thread.join()
+    assert done
+    world.round_trip(layer)
