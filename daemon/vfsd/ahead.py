@@ -34,9 +34,11 @@ class Ahead:
             if place is None:
                 return
             part, row, entry = place
+            if isinstance(entry.content, bytes):
+                return  # it lies in the tree page, which is in memory
             if offset == 0:
-                self._note_file(part, row, entry.size if entry.content else 0, waited)
-            if entry.size > CHUNK_MAX or (not isinstance(entry.content, bytes) and len(entry.content.refs) > 1):
+                self._note_file(part, row, entry.size, waited)
+            if entry.size > CHUNK_MAX or len(entry.content.refs) > 1:
                 self._prefetcher.note(inode, entry, offset, length, waited=waited)
 
     def _note_file(self, part: MountedTree, row: int, size: int, waited: bool) -> None:
