@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import struct
 from array import array
-from collections.abc import Iterator
 from pathlib import Path
 
 from vfs.errors import LocalIOError
@@ -67,14 +66,17 @@ class DigestIndex:
     def save(self, path: Path) -> None:
         """Write what was added. A failure loses nothing but time, and is passed over."""
         try:
-            write_atomic(path, _MAGIC + b"".join(self._records()))
+            write_atomic(path, self._encoded())
         except LocalIOError:
             return
 
-    def _records(self) -> Iterator[bytes]:
+    def _encoded(self) -> bytearray:
+        # One buffer, not a record at a time: a layer may have a million files.
+        data = bytearray(_MAGIC)
         last = -1
         for at in sorted(range(len(self._inodes)), key=self._inodes.__getitem__):
             if self._inodes[at] != last:
                 last = self._inodes[at]
-                digest = bytes(self._digests[at * DIGEST_SIZE : (at + 1) * DIGEST_SIZE])
-                yield _RECORD.pack(last, self._ctimes[at], self._sizes[at], digest)
+                digest = self._digests[at * DIGEST_SIZE : (at + 1) * DIGEST_SIZE]
+                data += _RECORD.pack(last, self._ctimes[at], self._sizes[at], digest)
+        return data
