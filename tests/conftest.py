@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -168,6 +169,15 @@ def pytest_configure() -> None:
     """Ctrl-C works in what tests start, also where this run is in the background of a script, which ignores it."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def fuse_for_all() -> Iterator[None]:
+    """Ordinary users may mount, as on every distribution; some containers give the device to root alone."""
+    before = stat.S_IMODE(os.stat("/dev/fuse").st_mode)
+    os.chmod("/dev/fuse", 0o666)
+    yield
+    os.chmod("/dev/fuse", before)
 
 
 def _can_mount() -> bool:

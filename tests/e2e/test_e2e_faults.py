@@ -175,7 +175,7 @@ def test_without_dev_fuse_the_remedy_is_named(isolated: Path, repo: str, vfs: Vf
 
 
 @pytest.mark.root
-def test_without_fusermount3_an_ordinary_user_is_told_what_to_install(public_dir: Path) -> None:
+def test_without_fusermount3_an_ordinary_user_is_told_what_to_install(public_dir: Path, fuse_for_all: None) -> None:
     home = public_dir / "home"
     home.mkdir()
     os.chown(home, 65534, 65534)

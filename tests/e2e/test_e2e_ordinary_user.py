@@ -7,7 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def as_nobody(words: list[Any], place: Path, timeout: float = 60) -> subprocess.
 
 
 @pytest.fixture
-def home(public_dir: Path) -> Iterator[Path]:
+def home(public_dir: Path, fuse_for_all: None) -> Path:
     """The home of an ordinary user who can execute this Python and import vfs; mounts in it end with the test."""
     home = public_dir / "home"
     home.mkdir()
@@ -52,11 +52,7 @@ def home(public_dir: Path) -> Iterator[Path]:
     probe = as_nobody([sys.executable, "-c", "import pyfuse3, vfs.cli.main, vfsd"], public_dir)
     if probe.returncode:
         pytest.skip(f"an ordinary user cannot use {sys.executable}: {probe.stderr.decode()[-200:]}")
-    # 0666 on every distribution; some containers and virtual machines have it for root alone.
-    before = stat.S_IMODE(os.stat("/dev/fuse").st_mode)
-    os.chmod("/dev/fuse", 0o666)
-    yield home
-    os.chmod("/dev/fuse", before)
+    return home
 
 
 @pytest.fixture
