@@ -14,6 +14,7 @@ from functools import update_wrapper
 from time import perf_counter
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import msgspec
 import pyfuse3
 import trio
 
@@ -64,6 +65,16 @@ def _guarded(handler: Handler[P, T]) -> Handler[P, T]:
     return answer
 
 
+class Asked(msgspec.Struct):
+    """What the kernel is to ask for each time, though it could do without: settled before the first request.
+
+    `opens`: each open of a file; `listings`: each open of a directory, and with it the names in it.
+    """
+
+    opens: bool = True
+    listings: bool = True
+
+
 class _Rests:
     """Lines that were decoded for a listing and did not fit the kernel's buffer, by directory and cookie."""
 
@@ -98,6 +109,7 @@ class Operations(pyfuse3.Operations):
         lineage: Lineage,
         ahead: Ahead,
         interrupts: Interrupts,
+        asked: Asked,
         owner: tuple[int, int],
         deadline: float,
     ) -> None:
@@ -108,6 +120,7 @@ class Operations(pyfuse3.Operations):
         self._threads = threads
         self._lineage = lineage
         self._ahead = ahead
+        self._asked = asked
         self._uid, self._gid = owner
         self._deadline = deadline
         self._rests = _Rests()
@@ -166,7 +179,12 @@ class Operations(pyfuse3.Operations):
 
     @_guarded
     async def open(self, inode: int, flags: int, ctx: pyfuse3.RequestContext) -> pyfuse3.FileInfo:
-        """Open a file: the journal hears of it, and the kernel keeps what it has cached of the content."""
+        """Open a file: the journal hears of it, and the kernel keeps what it has cached of the content.
+
+        Where nobody needs to hear, this is said once, and the kernel opens files without asking.
+        """
+        if not self._asked.opens:
+            raise pyfuse3.FUSEError(errno.ENOSYS)
         file = await self._ask(self._files.opened, inode)
         if not self._lineage.known(ctx.pid, file):
             self._lineage.opened(ctx.pid, file, await self._ask(self._files.entry, inode))
@@ -190,7 +208,9 @@ class Operations(pyfuse3.Operations):
 
     @_guarded
     async def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
-        """Open a directory: its handle is its inode."""
+        """Open a directory: its handle is its inode. Where listings never change, the kernel keeps them."""
+        if not self._asked.listings:
+            raise pyfuse3.FUSEError(errno.ENOSYS)
         return inode
 
     @_guarded

@@ -22,7 +22,7 @@ from vfs.workspace.overlay import Overlay, mount_overlay
 from vfsd.ahead import Ahead
 from vfsd.control import ControlServer
 from vfsd.daemon import Daemon
-from vfsd.fuse import Operations
+from vfsd.fuse import Asked, Operations
 from vfsd.interrupts import Interrupts
 from vfsd.levers import raise_readahead
 from vfsd.listening import listen_loopback, listen_unix
@@ -65,6 +65,11 @@ class Life:
         daemon.patience.hurry_this_thread()
         self._interrupts = Interrupts(SHIM)
         self._ahead = Ahead(daemon.file_system, daemon.prefetcher)
+        # Without the shim a handle that was never given could not be told from another. Refs in `--all` move.
+        self._asks = Asked(
+            opens=bool(SHIM.missing) or daemon.lineage.needs_opens,
+            listings=bool(SHIM.missing) or daemon.spec.kind == "all",
+        )
         self._mount = self._made_mount()
 
     def _made_mount(self) -> FuseMount:
@@ -78,6 +83,7 @@ class Life:
             lineage=self._daemon.lineage,
             ahead=self._ahead,
             interrupts=self._interrupts,
+            asked=self._asks,
             owner=(os.geteuid(), os.getegid()),
             deadline=spec.settings.timeout + _MARGIN_SECONDS,
         )

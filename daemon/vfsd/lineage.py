@@ -43,6 +43,11 @@ class Lineage:
             return "off"
         return self._observer.failure or OPENS
 
+    @property
+    def needs_opens(self) -> bool:
+        """Whether nobody but the requests to open a file tells who opens it."""
+        return self._observer is not None
+
     def lost(self) -> int:
         """How many opens the journal says were lost. Waits for the disk."""
         rows = self._journal.select("SELECT gaps FROM sessions WHERE session = ?", (self.session,))

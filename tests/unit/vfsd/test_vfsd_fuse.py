@@ -19,7 +19,7 @@ from vfs.model.commit import StoredCommit
 from vfs.repo.library import Library
 from vfsd.ahead import Ahead
 from vfsd.filesystem import build_filesystem
-from vfsd.fuse import Operations
+from vfsd.fuse import Asked, Operations
 from vfsd.interrupts import Interrupts
 from vfsd.lineage import Lineage, open_lineage
 from vfsd.meters import Meters
@@ -71,6 +71,7 @@ async def operations(
         lineage=lineage,
         ahead=Ahead(files, prefetcher),
         interrupts=Interrupts(Shim()),
+        asked=Asked(),
         owner=(1000, 1001),
         deadline=10.0,
     )
