@@ -286,6 +286,15 @@ class Leaf:
             xattrs=self._xattrs(position),
         )
 
+    def single_chunks(self, start: int, end: int) -> list[tuple[int, BlobRef]]:
+        """(position, its chunk) of each file of exactly one chunk from `start` to before `end`; no entries are made."""
+        ref, digests, sizes = self._locations.ref, self._digests, self._sizes
+        return [
+            (position, ref(located, digests[file], sizes[position]))
+            for position, (file, shape, _, located) in enumerate(self._slots[start:end], start)
+            if file >= 0 and shape == ONE_CHUNK
+        ]
+
     def _xattrs(self, position: int) -> tuple[tuple[bytes, bytes], ...]:
         pairs = self._columns.xattrs.get(position)
         return tuple((name, value) for name, value in pairs) if pairs else ()

@@ -82,6 +82,11 @@ class Tree:
 
     def entry_at(self, row: int) -> Entry:
         """The entry of `row`; PathNotFound when there are not that many."""
+        start, leaf = self.run(row)
+        return leaf.entry(row - start)
+
+    def run(self, row: int) -> tuple[int, Leaf]:
+        """(first row, leaf) of the leaf that holds `row`, for callers that walk rows; PathNotFound as `entry_at`."""
         if not 0 <= row < self.entries:
             raise PathNotFound(f"row {row}: the tree has {self.entries} entries")
         child, start = self.top, 0
@@ -90,7 +95,7 @@ class Tree:
             position = index.for_row(row - start)
             start += index.starts[position]
             child = index.child(position)
-        return self.pages.leaf(child).entry(row - start)
+        return start, self.pages.leaf(child)
 
     def children(self, path: bytes, *, after: bytes = b"") -> Iterator[tuple[int, Entry]]:
         """(row, entry) of what is in the directory `path`, in the order of names, after the name `after`."""
