@@ -16,14 +16,17 @@ from collections.abc import Iterator
 from vfs.errors import Conflict, ObjectMissing, StoreMissing
 from vfs.files.atomic import TEMP_PREFIX, fsync_dir, write_atomic
 from vfs.files.lock import FileLock
+from vfs.store.descriptors import Descriptors, Opened
 from vfs.store.keys import check_data, check_folder, check_key, check_prefix, check_range, content_version, is_key
-from vfs.store.protocol import ObjectInfo
+from vfs.store.protocol import ObjectInfo, Store
 from vfs.store.translate import translating
 
 LOCK_NAME = ".lock"
 # What the umask leaves of these decides who else may use the store.
 _FILE_MODE = 0o666
 _DIR_MODE = 0o777
+# Objects below this are read in many small parts, and never change: their files are kept open.
+_KEPT_OPEN = "packs/"
 # An object is written in seconds; after an hour its temporary file has no writer any more.
 SWEEP_AGE = 3600.0
 
@@ -33,7 +36,7 @@ class LocalStore:
 
     Invariants: a file under a key's name is whole and durable; a name that starts with a dot is never an
     object; refs change only while `.lock` is held, so a version read under it stays true until the rename.
-    Safe for any number of threads and processes; no state but the path.
+    Safe for any number of threads and processes. Packs that were read last are kept open until `close`.
     """
 
     def __init__(self, root: str | os.PathLike[str], *, timeout: float = 60.0) -> None:
@@ -41,6 +44,7 @@ class LocalStore:
         self.root = os.path.abspath(os.fspath(root))
         self.url = f"file://{self.root}"
         self._timeout = timeout
+        self._files = Descriptors()
 
     def local_path(self, key: str) -> str:
         """The absolute path of the file that holds, or would hold, the object `key`."""
@@ -52,9 +56,18 @@ class LocalStore:
         path = self.local_path(key)
         try:
             with translating(self.url, key, "read"):
-                return _read(path, start, length)
+                file, size = self._opened(key, path)
+                return file.read(start, size - start if length is None else min(length, size - start))
         except _Absent as error:
             raise self._missing(key) from error
+
+    def get_now(self, key: str, start: int, length: int) -> memoryview | None:
+        """`length` bytes from `start` of a pack if they are in the kernel's memory; None otherwise. Never waits.
+
+        None also for a pack that was not read before, that is gone, or that is shorter.
+        """
+        held = self._files.held(self.local_path(key))
+        return held[0].read_now(start, length) if held is not None else None
 
     def get_version(self, key: str) -> tuple[bytes, str]:
         """See `Store.get_version`."""
@@ -124,7 +137,17 @@ class LocalStore:
         return removed
 
     def close(self) -> None:
-        """Nothing to release."""
+        """Close the packs that were kept open; a later read opens them again."""
+        self._files.clear()
+
+    def _opened(self, key: str, path: str) -> tuple[Opened, int]:
+        try:
+            if key.startswith(_KEPT_OPEN):
+                return self._files.take(path)
+            file = Opened(path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise _Absent from error
+        return file, file.look()[0]
 
     def _missing(self, key: str) -> ObjectMissing | StoreMissing:
         if not os.path.isdir(self.root):
@@ -173,34 +196,16 @@ class LocalStore:
             yield ObjectInfo(key, found.st_size, found.st_mtime_ns)
 
 
+def local_store(store: Store) -> LocalStore | None:
+    """The local store that `store` is or passes its calls on to; None for one that is far away."""
+    inner: object = store
+    while inner is not None and not isinstance(inner, LocalStore):
+        inner = getattr(inner, "inner", None)
+    return inner
+
+
 class _Absent(Exception):
     """There is no such file."""
-
-
-def _read(path: str, start: int, length: int | None) -> bytes:
-    # O_NOFOLLOW and O_NONBLOCK: what someone planted in the store, a symlink or a fifo, is no object.
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise _Absent from error
-    try:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(0, "it is not a regular file")
-        end = found.st_size if length is None else min(start + length, found.st_size)
-        return _pread(fd, start, end - start)
-    finally:
-        os.close(fd)
-
-
-def _pread(fd: int, start: int, length: int) -> bytes:
-    if length <= 0:
-        return b""
-    data = os.pread(fd, length, start)
-    if len(data) == length or not data:
-        return data
-    # Linux returns at most 0x7ffff000 bytes a call.
-    return data + _pread(fd, start + len(data), length - len(data))
 
 
 def _sorted_names(directory: str) -> list[tuple[str, bool]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,10 @@ from vfs.errors import (
 )
 from vfs.files.atomic import TEMP_PREFIX
 from vfs.files.lock import FileLock
-from vfs.store.local import LOCK_NAME, LocalStore
+from vfs.store.breaker import BreakerStore
+from vfs.store.descriptors import KEPT
+from vfs.store.local import LOCK_NAME, LocalStore, local_store
+from vfs.store.memory import MemoryStore
 
 PACK = "packs/ab/00112233445566778899aabbccddeeff"
 REF = "repos/photos/heads/main"
@@ -321,3 +326,79 @@ def test_a_version_is_the_content(tmp_path: Path) -> None:
     two.swap(REF, b"y", expected=version)
     with pytest.raises(Conflict):
         one.swap(REF, b"z", expected=version)
+
+
+def open_packs(root: Path) -> list[str]:
+    """The files below `root` that this process has open."""
+    targets = []
+    for fd in os.listdir("/proc/self/fd"):
+        # One of them was the directory itself.
+        with contextlib.suppress(FileNotFoundError):
+            targets.append(os.readlink(f"/proc/self/fd/{fd}"))
+    return sorted(target for target in targets if target.startswith(str(root)))
+
+
+def test_packs_are_kept_open_within_a_limit_and_closed_at_the_end(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    store.swap(REF, b"x", expected=None)
+    for number in range(KEPT + 9):
+        store.put(f"packs/{number}", b"%d" % number)
+    for _ in range(2):
+        for number in range(KEPT + 9):
+            assert store.get(f"packs/{number}") == b"%d" % number
+    assert store.get(REF) == b"x"
+    assert len(open_packs(tmp_path)) == KEPT
+    store.close()
+    assert open_packs(tmp_path) == []
+    assert store.get("packs/7") == b"7"
+
+
+def test_a_pack_kept_open_that_is_removed_or_replaced_or_cut_is_seen_as_it_is(tmp_path: Path) -> None:
+    store, other = LocalStore(tmp_path), LocalStore(tmp_path)
+    store.put(PACK, b"before")
+    assert store.get(PACK) == b"before"
+    other.put(PACK, b"replaced")
+    assert store.get_now(PACK, 0, 3) is None
+    assert store.get(PACK, start=2) == b"placed"
+    other.delete(PACK)
+    assert store.get_now(PACK, 0, 3) is None
+    with pytest.raises(ObjectMissing):
+        store.get(PACK)
+    other.put(PACK, b"back again")
+    assert store.get(PACK) == b"back again"
+    os.truncate(tmp_path / PACK, 4)
+    assert store.get(PACK, start=1, length=20) == b"ack"
+    assert store.get(PACK, start=10) == b""
+    assert open_packs(tmp_path) == [str(tmp_path / PACK)]
+
+
+def test_what_lies_in_memory_is_had_without_waiting(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    store.put(PACK, b"0123456789")
+    assert store.get_now(PACK, 0, 4) is None
+    store.get(PACK)
+    # Not every file system can tell; one that can has what was just written.
+    assert store.get_now(PACK, 2, 4) in (b"2345", None)
+    assert store.get_now(PACK, 8, 4) is None
+    assert store.get_now("packs/none", 0, 1) is None
+
+
+def test_readers_keep_what_they_read_from_while_others_push_it_out(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    names = [f"packs/{number}" for number in range(2 * KEPT)]
+    for name in names:
+        store.put(name, name.encode() * 1000)
+
+    def read_all(start: int) -> bool:
+        return all(store.get(name) == name.encode() * 1000 for _ in range(5) for name in names[start:] + names[:start])
+
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(read_all, range(0, 60, 10)))
+    assert len(open_packs(tmp_path)) == KEPT
+
+
+def test_a_local_store_is_found_below_what_passes_its_calls_on(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    assert local_store(store) is store
+    assert local_store(BreakerStore(BreakerStore(store, said=print), said=print)) is store
+    assert local_store(BreakerStore(MemoryStore(), said=print)) is None
