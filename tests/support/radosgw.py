@@ -15,8 +15,12 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
 
 PROGRAMS = ("radosgw", "radosgw-admin", "ceph-mon", "ceph-osd", "ceph", "monmaptool")
 PACKAGES = "radosgw ceph-mon ceph-osd ceph-base"
@@ -77,6 +81,10 @@ rgw dynamic resharding = false
 """
 
 
+# How long a new bucket may take until requests meet it.
+BUCKET_SECONDS = 20.0
+
+
 @dataclass
 class Radosgw:
     """A running gateway: where it is and the keys of its one user."""
@@ -103,7 +111,10 @@ class Radosgw:
         }
 
     def make_bucket(self, name: str) -> None:
-        """Make a bucket, with the service's own client library."""
+        """Make a bucket, with the service's own client library, and wait until it can be written to.
+
+        The gateway remembers for a moment that there was none: on a busy machine the next request meets that.
+        """
         import boto3
 
         client = boto3.session.Session(self.access_key, self.secret_key, region_name="us-east-1").client(
@@ -111,8 +122,22 @@ class Radosgw:
         )
         try:
             client.create_bucket(Bucket=name)
+            end = time.monotonic() + BUCKET_SECONDS
+            while not self._writable(client, name):
+                if time.monotonic() > end:
+                    raise TimeoutError(f"bucket {name}: made, and not there after {BUCKET_SECONDS} s")
+                time.sleep(0.1)
         finally:
             client.close()
+
+    @staticmethod
+    def _writable(client: S3Client, name: str) -> bool:
+        try:
+            client.put_object(Bucket=name, Key="ready", Body=b"")
+            client.delete_object(Bucket=name, Key="ready")
+        except client.exceptions.NoSuchBucket:
+            return False
+        return True
 
     def admin(self, *words: str) -> None:
         """Run radosgw-admin, `key create --uid=tests …` for one."""
