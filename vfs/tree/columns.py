@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -16,6 +17,8 @@ from vfs.model.wire import decode
 U16, U32, I64, U64 = "H", "I", "q", "Q"
 # A hole has no digest; 32 zero bytes stand for it in a digest column.
 NO_DIGEST = bytes(DIGEST_SIZE)
+# Kinds and shapes are at most 3: for each a table that turns its byte into 1 and all others into 0.
+_FLAGS = [bytes(byte == value for byte in range(256)) for value in range(4)]
 
 
 def pack_ints(code: str, values: Iterable[int]) -> bytes:
@@ -35,6 +38,18 @@ def unpack_ints(code: str, data: bytes, *, count: int, what: str) -> array[int]:
     if sys.byteorder == "big":
         column.byteswap()
     return column
+
+
+def flags(column: bytes, value: int) -> bytes:
+    """For each byte of `column` 1 where it is `value`, else 0; `value` is at most 3."""
+    return column.translate(_FLAGS[value])
+
+
+def counts_before(column: bytes, value: int) -> Sequence[int]:
+    """For each position of `column`, and its end, how many bytes before it are `value`; `value` is at most 3."""
+    if column.count(value) == len(column):
+        return range(len(column) + 1)
+    return array(U32, accumulate(flags(column, value), initial=0))
 
 
 def split_digests(data: bytes, *, count: int, what: str) -> list[bytes]:

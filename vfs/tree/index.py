@@ -78,6 +78,7 @@ class Index:
         self._files = unpack_ints(U64, columns.files, count=self.count, what=what)
         self._sizes = unpack_ints(U64, columns.sizes, count=self.count, what=what)
         self._locations = LocationReader(location, refs=self.count, pages=self.count, what=what)
+        self._children: list[Child | None] = [None] * self.count
         self.weight = sum(map(len, self.last)) + 250 * self.count
 
     @property
@@ -97,6 +98,12 @@ class Index:
 
     def child(self, position: int) -> Child:
         """The child at `position`."""
+        child = self._children[position]
+        if child is None:
+            child = self._children[position] = self._describe(position)
+        return child
+
+    def _describe(self, position: int) -> Child:
         ref = self._locations.ref(position, self._digests[position], self._locations.page_lengths[position])
         entries = self.starts[position + 1] - self.starts[position]
         return Child(self.level - 1, self.last[position], ref, entries, self._files[position], self._sizes[position])

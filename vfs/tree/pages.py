@@ -12,7 +12,8 @@ from vfs.errors import Corrupt
 from vfs.model.entry import BlobRef
 from vfs.model.wire import decode
 from vfs.tree.index import Child, Index, IndexColumns
-from vfs.tree.leaf import Leaf, LeafColumns
+from vfs.tree.layout import LeafColumns
+from vfs.tree.leaf import Leaf
 
 # About 400 leaves of common size: the listing of a million files keeps coming back to few pages.
 CACHE_BYTES = 48 << 20
@@ -82,7 +83,7 @@ class Pages:
     def leaf(self, child: Child) -> Leaf:
         """The leaf that `child` describes; Corrupt when it is not what its parent says."""
         page = self.get(child.ref)
-        if not isinstance(page, Leaf) or page.count != child.entries or page.key(page.count - 1) != child.last:
+        if not isinstance(page, Leaf) or page.count != child.entries or page.last != child.last:
             raise Corrupt(f"tree page {child.ref.digest.hex()}: not the leaf its parent describes")
         return page
 

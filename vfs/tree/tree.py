@@ -23,6 +23,15 @@ class Totals(msgspec.Struct, frozen=True):
     size: int
 
 
+class Run(msgspec.Struct, frozen=True, gc=False):
+    """Children of a directory in one leaf, at its positions from `start` to before `end`; `row` is the first."""
+
+    leaf: Leaf
+    row: int
+    start: int
+    end: int
+
+
 class Tree:
     """A tree that never changes. Rows number its entries in key order; the root is row 0.
 
@@ -41,8 +50,7 @@ class Tree:
         if self._top is None:
             page = self.pages.get(self.root_ref)
             if isinstance(page, Leaf):
-                last = page.key(page.count - 1)
-                self._top = Child(0, last, self.root_ref, page.count, page.files, page.size)
+                self._top = Child(0, page.last, self.root_ref, page.count, page.files, page.size)
             else:
                 self._top = Child(page.level, page.last[-1], self.root_ref, page.entries, page.files, page.size)
         return self._top
@@ -104,8 +112,20 @@ class Tree:
             end = leaf.group(escape(path))[1]
             for position in range(leaf.first_above(low + after), end):
                 yield start + position, leaf.entry(position)
-            if leaf.key(leaf.count - 1) >= high:
+            if leaf.last >= high:
                 return
+
+    def listing(self, path: bytes, row: int = 0) -> Run | None:
+        """The next children of the directory `path`, from `row` on (0: from the first); None when there are no more."""
+        if row >= self.entries:
+            return None
+        low, _ = children_range(path)
+        found = self.run(row) if row else next(self.leaves(low), None)
+        if found is None:
+            return None
+        start, leaf = found
+        first, end = max(leaf.first_above(low), row - start), leaf.group(escape(path))[1]
+        return Run(leaf, start + first, first, end) if first < end else None
 
     def rows(self, path: bytes = b"") -> Iterator[tuple[int, Entry]]:
         """(row, entry) of `path` and of all below it, in key order; nothing when there is no such path."""
@@ -146,17 +166,17 @@ class Tree:
 
     def leaf_refs(self, above: bytes = b"") -> Iterator[tuple[int, Child]]:
         """(first row, description) of the leaves whose last key is greater than `above`."""
-        stack: list[tuple[int, Child]] = [(0, self.top)]
-        while stack:
-            start, child = stack.pop()
-            if child.last <= above:
-                continue
-            if not child.level:
-                yield start, child
-                continue
-            index = self.pages.index(child)
-            first = index.for_key(above)
-            stack.extend((start + index.starts[i], index.child(i)) for i in range(index.count - 1, first - 1, -1))
+        return self._leaf_refs(0, self.top, above)
+
+    def _leaf_refs(self, start: int, child: Child, above: bytes) -> Iterator[tuple[int, Child]]:
+        if child.last <= above:
+            return
+        if not child.level:
+            yield start, child
+            return
+        index = self.pages.index(child)
+        for position in range(index.for_key(above), index.count):
+            yield from self._leaf_refs(start + index.starts[position], index.child(position), above)
 
     def _leaf_for(self, key: bytes) -> tuple[int, Leaf] | None:
         child, start = self.top, 0

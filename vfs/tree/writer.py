@@ -16,7 +16,7 @@ from vfs.model.entry import BlobRef, Entry, Kind
 from vfs.model.names import printable
 from vfs.tree.index import INDEX_MAX, Child, encode_index
 from vfs.tree.keys import key_of
-from vfs.tree.leaf import LEAF_MAX, encode_leaf
+from vfs.tree.layout import LEAF_MAX, encode_leaf
 from vfs.tree.pages import PageSink
 
 LEAF_MIN, LEAF_MASK = 64, 511
