@@ -23,7 +23,7 @@ from vfs.store.measured import MeasuredStore
 from vfs.store.open import open_soon
 from vfs.store.protocol import Store
 from vfsd.filesystem import build_filesystem
-from vfsd.levers import levers
+from vfsd.levers import Means, levers
 from vfsd.lineage import open_lineage
 from vfsd.meters import Meters
 from vfsd.patience import Patience
@@ -41,7 +41,7 @@ class Daemon:
         self.spec = spec
         self.place = place
         self.state = "serving"
-        self.readahead = "unknown"
+        self.means = Means()
         self.counters = Registry()
         self.troubles = Troubles()
         self.meters = Meters(self.counters, self.troubles)
@@ -113,7 +113,7 @@ class Daemon:
             lineage=self.lineage.state,
             lost=self._lost(),
             waiting=waiting,
-            levers=levers(self.readahead),
+            levers=levers(self.means),
             operations=self.meters.counts(),
             troubles=self.troubles.newest_first(),
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from vfs.files.translate import cause_of
 from vfsd.shim import SHIM
 
@@ -28,15 +30,29 @@ def _current(path: str) -> str:
         return "unknown"
 
 
-def levers(readahead: str) -> dict[str, str]:
+class Means(msgspec.Struct):
+    """What came of the means that depend on the mount, each `on` or `off: why`. Settled while it comes up.
+
+    `reports`: opens are reported by the kernel; `opens`, `listings`: the kernel opens by itself.
+    """
+
+    readahead: str = "unknown"
+    reports: str = "off: not begun"
+    opens: str = "off: not begun"
+    listings: str = "off: not begun"
+
+
+def levers(means: Means) -> dict[str, str]:
     """All levers by name. What is always on is named, too: it is what a slow mount is first suspected of."""
     return {
-        "readahead": readahead,
+        "readahead": means.readahead,
         "interrupted programs let go at once": "on" if not SHIM.missing else f"off: shim {SHIM.missing}",
         "page cache kept over opens": "on",
         "names and attributes cached for ever": "on",
         "listing with attributes": "on",
-        "open answered by the kernel": "off: each open is one request",
+        "open answered by the kernel": means.opens,
+        "opens reported by the kernel": means.reports,
+        "listings kept by the kernel": means.listings,
         "content pushed into the page cache": "off",
         "prefetch": "on",
     }

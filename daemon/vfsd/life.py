@@ -136,7 +136,8 @@ class Life:
     async def _come_up(self, nursery: trio.Nursery) -> None:
         spec = self._daemon.spec
         await self._threads.run(os.statvfs, _LOCAL_SECONDS, self._daemon.target)
-        self._daemon.readahead = raise_readahead(device_of(self._daemon.target))
+        self._daemon.means.readahead = raise_readahead(device_of(self._daemon.target))
+        await self._spare_opens()
         if spec.layer:
             layer = Layer(spec.layer)
             self._overlay = await self._threads.run(
@@ -146,6 +147,21 @@ class Life:
         self._open_doors(nursery)
         if spec.owner_pid:
             nursery.start_soon(self._watch_owner, spec.owner_pid)
+
+    async def _spare_opens(self) -> None:
+        """Leave opens to the kernel where nobody needs the requests, or the kernel reports them as well."""
+        means, lineage = self._daemon.means, self._daemon.lineage
+        missing = f"off: shim {SHIM.missing}" if SHIM.missing else ""
+        if missing or self._daemon.spec.layer:
+            means.reports = missing or "off: an overlay does not say which file is the commit's"
+        else:
+            queue = await self._threads.run(lineage.prepare, _LOCAL_SECONDS, self._daemon.target)
+            if queue is not None:
+                lineage.watch(queue, self._daemon.file_system)
+            means.reports = lineage.unreported or "on"
+        self._asks.opens = bool(missing) or lineage.needs_opens
+        means.opens = missing or ("off: each open is a request, for lineage" if lineage.needs_opens else "on")
+        means.listings = missing or ("off: refs move" if self._asks.listings else "on")
 
     def _open_doors(self, nursery: trio.Nursery) -> None:
         place, port = self._daemon.place, self._daemon.spec.metrics_port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from vfs.control.spec import MountSpec
@@ -13,17 +14,23 @@ from vfs.metrics.counters import Registry
 from vfs.metrics.names import GAPS, OBSERVED
 from vfs.model.commit import InputCommit
 from vfs.model.entry import Entry
-from vfsd.filesystem import Opened
+from vfsd.fanotify import Fanotify
+from vfsd.filesystem import FileSystem, Opened
+from vfsd.watch import Watch
 
-# The level of a session whose every open is seen.
+# The levels of a session whose every open is seen: as a request, or reported by the kernel.
 OPENS = "open"
+REPORTS = "fanotify"
+# Set to 0, opens are observed as requests even where the kernel could report them: for tests of that way.
+VARIABLE = "VFSD_FANOTIFY"
 
 
 class Lineage:
     """Observes one mount under a session: that of a run, or one of its own, which it begins and ends.
 
-    Without an observer the session has a beginning and an end and nothing between. `known` and `opened` belong to
-    the event loop and never wait; `flush` and `close` wait for the disk.
+    Without an observer the session has a beginning and an end and nothing between. Opens are observed as requests,
+    which call `known` and `opened` in the event loop and never wait; or, from `watch` on, in a thread to which the
+    kernel reports them. `flush` and `close` wait for that thread and the disk.
     """
 
     def __init__(
@@ -35,18 +42,50 @@ class Lineage:
         self._observed = counters.counter(OBSERVED)
         self._gaps = counters.counter(GAPS)
         self._observer = observer
+        self._watch: Watch | None = None
+        # Why the kernel does not report opens, "" while it does.
+        self.unreported = "off: no open is recorded" if observer is None else "off: not begun"
 
     @property
     def state(self) -> str:
-        """`open` while opens are recorded, `off` when they are not to be, else why the journal cannot be written."""
+        """`open` or `fanotify` while opens are recorded, `off` when they are not to be, else why they cannot be."""
         if self._observer is None:
             return "off"
-        return self._observer.failure or OPENS
+        if self._watch is None:
+            return self._observer.failure or OPENS
+        return self._watch.failure or self._observer.failure or REPORTS
 
     @property
     def needs_opens(self) -> bool:
         """Whether nobody but the requests to open a file tells who opens it."""
-        return self._observer is not None
+        return self._observer is not None and self._watch is None
+
+    def prepare(self, mountpoint: str) -> Fanotify | None:
+        """Have the kernel report opens in the mount from now on, if it does; else None, and `unreported` says why.
+
+        Waits for the mount and the disk. Nothing is lost meanwhile: `watch` goes on with what was reported by then.
+        """
+        if self._observer is None:
+            return None
+        try:
+            queue = _queue(mountpoint)
+        except OSError as error:
+            self.unreported = f"off: {_why(error)}"
+            return None
+        try:
+            self._observer.watch_by(REPORTS)
+        except JournalError as error:
+            self.unreported = f"off: {error}"
+            queue.close()
+            return None
+        return queue
+
+    def watch(self, queue: Fanotify, files: FileSystem) -> None:
+        """From now on opens come from `queue`, and `known` and `opened` take no more."""
+        if self._observer is not None:
+            self._watch = Watch(queue, files, self._observer, self._observed)
+            self._watch.start()
+            self.unreported = ""
 
     def lost(self) -> int:
         """How many opens the journal says were lost. Waits for the disk."""
@@ -57,23 +96,29 @@ class Lineage:
 
     def known(self, tid: int, file: Opened) -> bool:
         """True when this open would record nothing new."""
-        return self._observer is None or self._observer.known(tid, file.repo, file.commit, file.row)
+        if self._observer is None or self._watch is not None:
+            return True
+        return self._observer.known(tid, file.repo, file.commit, file.row)
 
     def opened(self, tid: int, file: Opened, entry: Entry) -> None:
         """Thread `tid` opened `file` for reading."""
-        if self._observer is None:
+        if self._observer is None or self._watch is not None:
             return
         self._observed.add()
         self._observer.opened(tid, file.repo, file.commit, entry.path, entry.digest, row=file.row)
 
     def flush(self) -> None:
         """Make every open so far durable; JournalError."""
+        if self._watch is not None:
+            self._watch.drain()
         if self._observer is not None:
             self._observer.flush()
 
     def close(self) -> None:
         """Write what is left, end the session if it is ours; JournalError."""
         try:
+            if self._watch is not None:
+                self._watch.close()
             if self._observer is not None:
                 self._observer.close()
             if self._own:
@@ -94,6 +139,25 @@ def open_lineage(spec: MountSpec, counters: Registry) -> Lineage:
     except JournalError:
         journal.close()
         raise
+
+
+def _queue(mountpoint: str) -> Fanotify:
+    """A queue of the opens in this mount; OSError."""
+    if os.environ.get(VARIABLE) == "0":
+        raise OSError(0, f"{VARIABLE} is 0")
+    queue = Fanotify()
+    try:
+        queue.watch(mountpoint)
+    except BaseException:
+        queue.close()
+        raise
+    return queue
+
+
+def _why(error: OSError) -> str:
+    if error.errno == errno.EPERM:
+        return "needs CAP_SYS_ADMIN outside of any user namespace"
+    return "not in this kernel" if error.errno == errno.ENOSYS else str(error.strerror)
 
 
 def _begin(journal: Journal, spec: MountSpec) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from vfs.cli.commits import command_text
 from vfs.cli.names import named, one_line
-from vfs.cli.values import utc_time
+from vfs.cli.values import counted, utc_time
 from vfs.journal.events import (
     CommitMade,
     Event,
@@ -51,7 +51,8 @@ def _said(event: Event) -> str:
         case CommitMade():
             return f"{event.repo}@{event.branch} is {short(event.commit)}"
         case Gap():
-            return f"{event.count} lost: {event.reason}"
+            processes = f"{counted(event.processes, 'process')} {event.reason}"
+            return processes if event.processes else f"{event.count} lost: {event.reason}"
 
 
 def event_json(event: Event) -> dict[str, Any]:

@@ -47,8 +47,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
     `state` is serving or stopping. `levers` says which means of speed are on, `operations` how many
     requests of each kind were answered, `waiting` how many wait for the store, `troubles` what failed lately,
-    newest first. `lineage` is `open` while opens are recorded, `off` when they are not to be, else why they cannot
-    be; `lost` counts those that the journal knows it lost.
+    newest first. `lineage` is `open` or `fanotify` while opens are recorded (told by requests, or by the
+    kernel's reports), `off` when they are not to be, else why they cannot be; `lost` counts
+    those that the journal knows it lost.
     """
 
     id: str

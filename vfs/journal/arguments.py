@@ -37,12 +37,21 @@ class Arguments:
 
     def ask(self, pid: int) -> Request:
         """Read the arguments of `pid`. When that takes too long they may still come in before the next flush."""
+        request = self.request(pid)
+        self.wait_for(request)
+        return request
+
+    def request(self, pid: int) -> Request:
+        """Have the arguments of `pid` read as soon as can be."""
         request = Request(pid)
         self._queue.put(request)
-        if self._late is not None and not self._late.done.is_set():
-            return request
-        self._late = None if request.done.wait(self._wait) else request
         return request
+
+    def wait_for(self, request: Request) -> None:
+        """Wait for the arguments, within the limit."""
+        if self._late is not None and not self._late.done.is_set():
+            return
+        self._late = None if request.done.wait(self._wait) else request
 
     def close(self) -> None:
         """End the thread when it has nothing more to read; does not wait for it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from typing import TypeAlias
 
@@ -18,11 +19,16 @@ Observed: TypeAlias = tuple[int, int, bytes, Digest]
 _RECORD = 1024
 
 
+FULL = "more opens than could be written in time"
+UNDESCRIBED = "ended before they could be described"
+
+
 class Batch(msgspec.Struct):
-    """What one flush has to write: reads in order, and how many were lost since the last one."""
+    """What one flush has to write: reads in order, and since the last one: reads lost, by reason; processes missed."""
 
     reads: list[Observed]
-    lost: int
+    lost: Counter[str]
+    missed: int
 
 
 class Buffer:
@@ -32,7 +38,8 @@ class Buffer:
         """`limit`: reads held at most."""
         self._limit = limit
         self._reads: list[Observed] = []
-        self._lost = 0
+        self._lost: Counter[str] = Counter()
+        self._missed = 0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -43,23 +50,36 @@ class Buffer:
         """Hold `read`; False when there is no room, and it was counted as lost."""
         with self._lock:
             if len(self._reads) >= self._limit:
-                self._lost += 1
+                self._lost[FULL] += 1
                 return False
             self._reads.append(read)
             return True
 
+    def lose(self, count: int, reason: str) -> None:
+        """Count reads that were lost before they came here."""
+        with self._lock:
+            self._lost[reason] += count
+
+    def miss(self, count: int) -> None:
+        """Count processes that were gone before they could be described."""
+        with self._lock:
+            self._missed += count
+
     def take(self) -> Batch:
         """All that is held; the buffer is empty afterwards."""
         with self._lock:
-            batch = Batch(self._reads, self._lost)
-            self._reads, self._lost = [], 0
+            batch = Batch(self._reads, self._lost, self._missed)
+            self._reads, self._lost, self._missed = [], Counter(), 0
             return batch
 
     def put_back(self, batch: Batch) -> None:
         """Hold `batch` again, before what came since; what no longer fits is counted."""
         with self._lock:
             reads = batch.reads + self._reads
-            self._lost += batch.lost + max(0, len(reads) - self._limit)
+            self._lost.update(batch.lost)
+            if len(reads) > self._limit:
+                self._lost[FULL] += len(reads) - self._limit
+            self._missed += batch.missed
             self._reads = reads[: self._limit]
 
 
@@ -73,5 +93,7 @@ def read_events(session: str, batch: Batch, sources: list[Source]) -> Iterator[E
             sources=tuple(sources[number] for number in local),
             reads=tuple((process, local[number], path, digest) for process, number, path, digest in part),
         )
-    if batch.lost:
-        yield Gap(session=session, count=batch.lost, reason="more opens than could be written in time")
+    for reason, count in batch.lost.items():
+        yield Gap(session=session, count=count, reason=reason)
+    if batch.missed:
+        yield Gap(session=session, count=0, reason=UNDESCRIBED, processes=batch.missed)

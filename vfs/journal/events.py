@@ -84,11 +84,15 @@ class CommitMade(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
 
 
 class Gap(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
-    """Observations known to be lost: how many, and why."""
+    """Observations known to be lost: how many, and why.
+
+    `processes` were not described; what they read was recorded, so it is not in `count`.
+    """
 
     session: str
     count: int
     reason: str
+    processes: int = 0
 
 
 Event: TypeAlias = SessionStart | SessionEnd | Watching | ProcessSeen | ReadsSeen | OutputsMade | CommitMade | Gap

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterable
 from types import TracebackType
 
 from vfs.errors import VfsError
@@ -28,10 +29,11 @@ _INTERVAL = 1.0
 class Observer:
     """Observes the opens of one session; one object per mount daemon.
 
-    `opened` runs on the event loop: it never waits for the journal and never raises. A thread writes what was
+    `opened` runs on the event loop, or `keys`, `knows` and `read` on the thread that watches opens; never both at a
+    time. They never wait for the journal and never raise. A thread writes what was
     observed once a second. What cannot be written is held up to a limit; beyond it, reads are counted and the
     count goes into the journal as a gap as soon as it can be written again. `_writing` lets one flush run at a
-    time and guards `_held`; everything else but the buffer belongs to the thread that calls `opened`.
+    time and guards `_held`; everything else but the buffer belongs to the thread that tells of opens.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class Observer:
         self._writing = threading.Lock()
         self._wake = threading.Event()
         self._closed = False
+        # Processes are described after their opens, not during them: some will have ended.
+        self._afterwards = False
         journal.append([Watching(session=session, pid=self._own, level=level)])
         self._thread = threading.Thread(target=self._run, args=(interval,), name="vfs-journal", daemon=True)
         self._thread.start()
@@ -75,7 +79,12 @@ class Observer:
 
         `row`: the row of the entry in the tree, when at hand; it makes remembering the pair cheaper.
         """
-        process = self._processes.key_of(tid)
+        self.read(self._processes.key_of(tid), repo, commit, path, digest, row=row)
+
+    def read(
+        self, process: int, repo: str, commit: Digest, path: bytes, digest: Digest, *, row: int | None = None
+    ) -> None:
+        """As `opened`, by the process with this key of `keys`."""
         source = self._number((repo, commit))
         place = row_of(path, digest) if row is None else row
         if process == OWN or self._seen.has(process, source, place):
@@ -87,14 +96,40 @@ class Observer:
 
     def known(self, tid: int, repo: str, commit: Digest, row: int) -> bool:
         """True when `opened` with this row would record nothing: lets the caller skip looking up path and digest."""
+        return self.knows(self._processes.key_of(tid), repo, commit, row)
+
+    def knows(self, process: int, repo: str, commit: Digest, row: int) -> bool:
+        """As `known`, for the process with this key."""
         source = self._numbers.get((repo, commit))
-        return source is not None and self._seen.has(self._processes.key_of(tid), source, row)
+        return process == OWN or (source is not None and self._seen.has(process, source, row))
+
+    def keys(self, pids: Iterable[int]) -> dict[int, int]:
+        """The keys of processes that opened something a moment ago; who is new is described now.
+
+        0 for one that is gone. How many were, or were no more than a name, goes into the journal.
+        """
+        keys, missed = self._processes.keys_of(pids)
+        if missed:
+            self._buffer.miss(missed)
+        return keys
+
+    def lose(self, count: int, reason: str) -> None:
+        """Count opens that will never be told: a gap. May be called by any thread."""
+        self._buffer.lose(count, reason)
+
+    def watch_by(self, level: str) -> None:
+        """Record that opens are reported afterwards from now on, in this way. Waits for the disk; JournalError."""
+        self._afterwards = True
+        self._journal.append([Watching(session=self.session, pid=self._own, level=level)])
 
     def flush(self) -> None:
         """Write everything observed before the call. Blocks; JournalError when it cannot be written (it is kept)."""
         with self._writing:
             batch = self._buffer.take()
-            self._held.extend(self._described(found) for found in self._processes.take())
+            described = [self._described(found) for found in self._processes.take()]
+            self._held.extend(described)
+            if self._afterwards:
+                batch.missed += sum(not (seen.process.exe and seen.process.argv) for seen in described)
             events = [*self._held, *read_events(self.session, batch, self._sources)]
             try:
                 if events:

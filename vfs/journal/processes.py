@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import pwd
 import secrets
+import time
 from collections import deque
+from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -24,6 +26,8 @@ _HANDLES = 256
 _THREADS = 4096
 # Processes remembered, some 250 bytes each; one that was forgotten and opens again gets a second key.
 _REMEMBERED = 65_536
+# How long one that is gone is taken for the process of its number that was met last.
+_STILL_ITSELF = 1.0
 # The key of the daemon itself, whose own opens (to digest an executable on the mount) are nobody's reads.
 OWN = -1
 _Identity: TypeAlias = tuple[int, Mark]
@@ -38,6 +42,20 @@ class _Reach(NamedTuple):
     to_root: bool
     uid: int
     session: int
+
+
+class _Glimpse(NamedTuple):
+    """What vanishes with a process, or when it executes another program."""
+
+    arguments: Request
+    handle: int
+    exe: bytes
+    cwd: bytes
+    cgroup: bytes
+
+    def drop(self) -> None:
+        if self.handle >= 0:
+            os.close(self.handle)
 
 
 class Found(msgspec.Struct):
@@ -58,7 +76,7 @@ class Processes:
     """The processes of one session, each with a key that no other process of the session has.
 
     A process is known by pid, start time and exec mark: a reused pid, or a program that executed another,
-    is a new process. Used by one thread (the event loop); `take` hands over what is new.
+    is a new process. Used by one thread (the event loop, or the one that watches opens); `take` hands over what is new.
     """
 
     def __init__(self, *, root_pid: int | None = None) -> None:
@@ -71,9 +89,11 @@ class Processes:
         self._own = os.getpid()
         self._boot = procfs.boot_ns()
         self._threads: dict[int, tuple[Mark, int]] = {}
+        self._met: dict[int, tuple[int, float]] = {}
+        self._glimpses: dict[int, _Glimpse] = {}
         self._keys: dict[_Identity, int] = {}
         self._next = (secrets.randbits(31) << 31) + 1
-        # The loop appends while the writing thread takes: a deque needs no lock for that.
+        # That thread appends while the writing thread takes: a deque needs no lock for that.
         self._found: deque[Found] = deque()
         self._arguments = Arguments()
         self._users: dict[int, str] = {}
@@ -87,12 +107,38 @@ class Processes:
         if mark is None:
             return 0
         known = self._threads.get(tid)
-        if known is not None and known[0] == mark:
+        # A process on its way out has no stack any more.
+        if known is not None and (known[0] == mark or (not mark.stack and known[0].start == mark.start)):
             return known[1]
         key = self._look_up(tid)
         if len(self._threads) >= _THREADS:
             self._threads.clear()
         self._threads[tid] = (mark, key)
+        return key
+
+    def keys_of(self, pids: Iterable[int]) -> tuple[dict[int, int], int]:
+        """The keys of processes that did something a moment ago, and how many of them were gone: they have key 0.
+
+        Of those not met before, what vanishes with a process is read before anything else is looked at. One that
+        is gone and was met within the last second is still itself: no number is used again that soon.
+        """
+        now = time.monotonic()
+        wanted = set(pids)
+        for pid in wanted - self._threads.keys():
+            self._glimpses[pid] = self._glimpse(pid)
+        keys = {pid: self._lately(pid, self.key_of(pid), now) for pid in wanted}
+        for glimpse in self._glimpses.values():
+            glimpse.drop()
+        self._glimpses.clear()
+        return keys, sum(key == 0 for pid, key in keys.items() if pid > 0)
+
+    def _lately(self, pid: int, key: int, now: float) -> int:
+        if key == 0:
+            known, met = self._met.get(pid, (0, 0.0))
+            return known if now - met < _STILL_ITSELF else 0
+        if len(self._met) >= _THREADS:
+            self._met.clear()
+        self._met[pid] = (key, now)
         return key
 
     def take(self) -> list[Found]:
@@ -146,27 +192,37 @@ class Processes:
 
     def _describe(self, pid: int, mark: Mark, status: Status, parent: int) -> int:
         key, self._next = self._next, self._next + 1
+        seen = self._glimpses.pop(pid, None) or self._glimpse(pid)
         process = Process(
             key=key,
             parent=parent,
             pid=pid,
             started_ns=procfs.started_ns(self._boot, mark),
             ended_ns=0,
-            exe=procfs.link_of(pid, "exe"),
+            exe=seen.exe,
             exe_digest=b"",
             argv=(),
-            cwd=procfs.link_of(pid, "cwd"),
+            cwd=seen.cwd,
             uid=status.uid,
             user=self._user(status.uid),
-            container=container_of(procfs.read(f"/proc/{pid}/cgroup")),
+            container=container_of(seen.cgroup),
         )
-        handle = open_executable(pid) if len(self._found) < _HANDLES else -1
-        self._found.append(Found(process, self._arguments.ask(pid), handle))
+        self._arguments.wait_for(seen.arguments)
+        self._found.append(Found(process, seen.arguments, seen.handle))
         if len(self._keys) >= _REMEMBERED:
             for old in list(self._keys)[: _REMEMBERED // 2]:
                 del self._keys[old]
         self._keys[pid, mark] = key
         return key
+
+    def _glimpse(self, pid: int) -> _Glimpse:
+        return _Glimpse(
+            arguments=self._arguments.request(pid),
+            handle=open_executable(pid) if len(self._found) + len(self._glimpses) < _HANDLES else -1,
+            exe=procfs.link_of(pid, "exe"),
+            cwd=procfs.link_of(pid, "cwd"),
+            cgroup=procfs.read(f"/proc/{pid}/cgroup"),
+        )
 
     def _user(self, uid: int) -> str:
         if uid not in self._users:

@@ -17,7 +17,7 @@ from vfs.journal.log import Journal
 from vfs.journal.session import current_directory, session_start, user_name
 from vfs.model.commit import InputCommit
 from vfs.model.ids import Digest, short
-from vfs.model.record import Output, Process, Read, RunRecord
+from vfs.model.record import SEEN_ALL, Output, Process, Read, RunRecord
 
 Source: TypeAlias = tuple[str, Digest]
 
@@ -199,4 +199,4 @@ def _observation(journal: Journal, sessions: Sequence[str]) -> tuple[str, int]:
         level, gaps, ended = journal.select(query, (session,))[0]
         levels.add(str(level))
         lost += int(str(gaps)) + (ended is None and session != sessions[-1])
-    return ("open" if levels == {"open"} else "none"), lost
+    return ("none" if levels - SEEN_ALL else "fanotify" if "fanotify" in levels else "open"), lost

@@ -8,7 +8,7 @@ from vfs.errors import Corrupt, InvalidName
 from vfs.model.commit import InputCommit, StoredCommit
 from vfs.model.ids import Digest, check_digest, short
 from vfs.model.names import check_label, check_path
-from vfs.model.record import RunRecord
+from vfs.model.record import SEEN_ALL, RunRecord
 from vfs.repo.commits import read_record
 from vfs.repo.library import Library
 
@@ -32,7 +32,7 @@ class Sealed(msgspec.Struct, frozen=True):
     @property
     def observed(self) -> bool:
         """True when no read can be missing."""
-        return self.record.level == "open" and not self.record.gaps
+        return self.record.level in SEEN_ALL and not self.record.gaps
 
 
 def sealed_record(library: Library, stored: StoredCommit) -> Sealed | None:

@@ -9,6 +9,8 @@ from vfs.model.ids import Digest
 from vfs.model.wire import decode
 
 RECORD_FORMAT = 1
+# Levels at which each open is seen: as a request to the daemon, or reported by the kernel.
+SEEN_ALL = frozenset({"open", "fanotify"})
 
 
 class Process(msgspec.Struct, frozen=True, array_like=True):
@@ -50,8 +52,8 @@ class Output(msgspec.Struct, frozen=True, array_like=True):
 class RunRecord(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """How a commit came to be. Field order is the format; new fields go to the end with a default.
 
-    `kind` is run, put, mount, merge or rm. `level` says how reads were observed: `open` (each open
-    seen), or `none`. `gaps` counts observations known to be lost.
+    `kind` is run, put, mount, merge or rm. `level` says how reads were observed: `open` or `fanotify`
+    (each open seen, as a request or reported by the kernel), or `none`. `gaps` counts observations known to be lost.
     """
 
     format: int = RECORD_FORMAT

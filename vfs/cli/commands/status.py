@@ -27,7 +27,11 @@ from vfs.workspace.status import find_layer, status
 
 # A daemon answers in a millisecond; one that does not within this is shown as not answering.
 _PATIENCE = 3.0
-_LINEAGE = {"open": "open, each is recorded", "off": "off, no open is recorded"}
+_LINEAGE = {
+    "open": "open, each is recorded",
+    "fanotify": "fanotify, each open is recorded",
+    "off": "off, no open is recorded",
+}
 
 
 @click.command("status")

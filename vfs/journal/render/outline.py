@@ -9,6 +9,7 @@ import msgspec
 from vfs.journal.graph import CommitNode, Edge, FilesNode, Graph, Node, Role, RunNode
 from vfs.journal.render import words
 from vfs.model.names import printable
+from vfs.model.record import SEEN_ALL
 
 # Characters of a command: a shell that was handed 10,000 names makes a line of a megabyte.
 _COMMAND = 400
@@ -84,7 +85,7 @@ class Outline:
 
     def _given(self, step: Step) -> str:
         run = self.nodes[step.came_from]
-        seen_all = isinstance(run, RunNode) and run.level == "open" and not run.gaps
+        seen_all = isinstance(run, RunNode) and run.level in SEEN_ALL and not run.gaps
         return "given, and read nothing of, " if seen_all else "given "
 
     def _lead(self, step: Step) -> str:

@@ -1,0 +1,157 @@
+"""The watching thread: takes opens off the kernel's queue and tells the observer, where nobody asks to open a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import stat
+import threading
+import time
+from collections.abc import Iterable
+
+import structlog
+
+from vfs.errors import JournalError, VfsError
+from vfs.journal.observe import Observer
+from vfs.metrics.counters import Counter
+from vfsd.fanotify import Fanotify, Told
+from vfsd.filesystem import FileSystem, Opened
+
+OVERRUN = "opens that the kernel could not queue; each may stand for many"
+UNREPORTED = "opens that the kernel could not report"
+UNKNOWN = "opened files that could not be looked up"
+# Opens taken off the queue and not yet looked up: some 10 MB. Until it is taken off, an open pins the mount.
+_TAKEN_MAX = 100_000
+# A flush gives up after this long; the daemon's own deadline for it is 30 s.
+_DRAIN_SECONDS = 25.0
+# What is still to be looked up at the end, with the store out of reach, counts as lost after this long.
+_END_SECONDS = 10.0
+_AGAIN_SECONDS = 0.1
+
+log = structlog.get_logger("vfsd")
+
+
+class Watch:
+    """One thread between the kernel's queue and an observer, whose one caller it is.
+
+    Per turn: the processes it has not met are described first, since they may be gone in a millisecond; then the
+    descriptors are turned into inode numbers and closed; files are looked up when the queue is empty. `_turned`
+    guards the numbers of drains asked for and done.
+    """
+
+    def __init__(self, queue: Fanotify, files: FileSystem, observer: Observer, observed: Counter) -> None:
+        """Nothing is read before `start`."""
+        self.failure: str | None = None
+        self._queue = queue
+        self._files = files
+        self._observer = observer
+        self._observed = observed
+        self._own = os.getpid()
+        self._taken: list[tuple[int, int]] = []
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._turned = threading.Condition()
+        self._asked = self._done = 0
+        self._ending = False
+        self._thread = threading.Thread(target=self._run, name="vfsd-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def drain(self, seconds: float = _DRAIN_SECONDS) -> None:
+        """Return when the observer knows of every open so far; JournalError when that takes too long."""
+        with self._turned:
+            self._asked = asked = self._asked + 1
+            os.eventfd_write(self._wake, 1)
+            if not self._turned.wait_for(lambda: self._done >= asked, seconds):
+                raise JournalError(f"journal: opens of files are still being looked up after {seconds:g} s")
+
+    def close(self) -> None:
+        """Drain and stop; what cannot be looked up in time is a gap."""
+        self._ending = True
+        with contextlib.suppress(JournalError):
+            self.drain(_END_SECONDS)
+        if self._done < self._asked:
+            self._observer.lose(self._queue.waiting() + len(self._taken), UNKNOWN)
+            return
+        self._thread.join()
+        self._queue.close()
+        os.close(self._wake)
+
+    def _run(self) -> None:
+        poll = select.poll()
+        for fd in (self._queue.fileno(), self._wake):
+            poll.register(fd, select.POLLIN)
+        while not (self._ending and self._done == self._asked > 0):
+            poll.poll()
+            try:
+                self._turn()
+                self.failure = None
+            except Exception as error:
+                log.error("watching opens: bug", exc_info=error)
+                self.failure = f"opens: {type(error).__name__}: {error}"
+                self._observer.lose(1, UNREPORTED)
+                time.sleep(_AGAIN_SECONDS)
+                os.eventfd_write(self._wake, 1)
+
+    def _turn(self) -> None:
+        """Until the queue is empty; while others fill it, all that was in it when the turn began, at least."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._wake)
+        asked, left = self._asked, self._queue.waiting()
+        while (told := self._read()) is not None:
+            self._take(told)
+            left -= max(len(told), 1)
+            if len(self._taken) >= _TAKEN_MAX:
+                self._look_up()
+                if left <= 0:
+                    break
+        self._look_up()
+        with self._turned:
+            self._done = asked
+            self._turned.notify_all()
+
+    def _read(self) -> list[Told] | None:
+        """The next events; an empty list for one that was lost, None when the queue is empty."""
+        try:
+            return list(self._queue.read()) or None
+        except OSError as error:
+            log.warning("an open could not be reported", cause=str(error))
+            self._observer.lose(1, UNREPORTED)
+            return []
+
+    def _take(self, told: list[Told]) -> None:
+        try:
+            keys = self._observer.keys({pid for pid, fd in told if fd >= 0 and pid != self._own})
+            for pid, fd in told:
+                if fd < 0:
+                    self._observer.lose(1, OVERRUN)
+                elif pid != self._own:
+                    found = os.fstat(fd)
+                    if stat.S_ISREG(found.st_mode):
+                        self._taken.append((keys[pid], found.st_ino))
+        finally:
+            _close(fd for _, fd in told)
+
+    def _look_up(self) -> None:
+        taken, self._taken = self._taken, []
+        for process, inode in taken:
+            try:
+                file = self._files.opened(inode)
+                if not self._observer.knows(process, file.repo, file.commit, file.row):
+                    self._tell(process, file, inode)
+            except VfsError as error:
+                log.warning("an opened file could not be looked up", inode=inode, cause=str(error))
+                self._observer.lose(1, UNKNOWN)
+
+    def _tell(self, process: int, file: Opened, inode: int) -> None:
+        entry = self._files.entry(inode)
+        self._observed.add()
+        self._observer.read(process, file.repo, file.commit, entry.path, entry.digest, row=file.row)
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for fd in descriptors:
+        if fd >= 0:
+            os.close(fd)
