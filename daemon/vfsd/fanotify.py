@@ -6,6 +6,7 @@ mount has no file system id (ENODEV).
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -13,6 +14,7 @@ import os
 import struct
 import sys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 # <linux/fanotify.h>
 _CLOEXEC = 0x1
@@ -20,36 +22,68 @@ _NONBLOCK = 0x2
 _UNLIMITED_QUEUE = 0x10
 _MARK_ADD = 0x1
 _MARK_FILESYSTEM = 0x100
+_MARK_REMOVE = 0x2
+_CONTENT = 0x4
 _OPEN = 0x20
+_OPEN_PERM = 0x10000
+_ALLOW = 1
 _VERSION = 3
 _AT_FDCWD = -100
 _FIONREAD = 0x541B
 _EVENT = struct.Struct("IBBHQii")
+_ANSWER = struct.Struct("iI")
 # Each event is a descriptor until it is handled; 1,024 may be open in all.
-BATCH = 128
+BATCH = 64
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
-# The process (thread group) that opened, and a descriptor of what it opened; -1 when the queue ran over.
-Told = tuple[int, int]
+
+class Told(NamedTuple):
+    """An open: the process (thread group), a descriptor of the file (-1 when the queue ran over), whether it waits."""
+
+    pid: int
+    fd: int
+    held: bool
 
 
 class Fanotify:
-    """One queue of opens. Not thread-safe; who reads it closes every descriptor it is given.
+    """One queue of the opens in one file system, under whatever mounts of it. Not thread-safe.
 
-    The queue has no limit: with one of 16,384 events, a second of warm reads would run over it, and a gap in the
-    journal cannot be mended. Equal events that wait are merged, so it grows with distinct (process, file) pairs.
+    Who reads it closes every descriptor it is given, and says `go` for each open that is held. At first opens are
+    held: their process waits. The queue has no limit: with one of 16,384 events, a second of warm reads
+    would run over it, and a gap in the journal cannot be mended. Equal events that wait are merged, so it grows
+    with distinct (process, file) pairs.
     """
 
-    def __init__(self, *, bounded: bool = False) -> None:
-        """`bounded`: the system's limit on the queue. OSError where the kernel does not allow this."""
-        flags = _CLOEXEC | _NONBLOCK | (0 if bounded else _UNLIMITED_QUEUE)
+    def __init__(self, path: str, *, bounded: bool = False) -> None:
+        """`path` is on the file system; `bounded`: the system's limit on the queue. OSError where it is not allowed."""
+        flags = _CLOEXEC | _NONBLOCK | _CONTENT | (0 if bounded else _UNLIMITED_QUEUE)
+        self._path = os.fsencode(path)
         self._fd = _checked(_libc.fanotify_init(flags, os.O_RDONLY | os.O_CLOEXEC | os.O_LARGEFILE))
+        self.holds = True
+        try:
+            self._mark(_MARK_ADD, _OPEN_PERM)
+        except BaseException:
+            os.close(self._fd)
+            raise
 
-    def watch(self, path: str) -> None:
-        """Report the opens in the whole file system that `path` lies on, under whatever mount of it; OSError."""
-        mask, place = ctypes.c_uint64(_OPEN), os.fsencode(path)
-        _checked(_libc.fanotify_mark(self._fd, _MARK_ADD | _MARK_FILESYSTEM, mask, _AT_FDCWD, place))
+    def hold(self, wanted: bool) -> None:
+        """Have opens held from now on, or let them go and be told afterwards; OSError. One may be told twice."""
+        old, new = (_OPEN, _OPEN_PERM) if wanted else (_OPEN_PERM, _OPEN)
+        self._mark(_MARK_ADD, new)
+        self._mark(_MARK_REMOVE, old)
+        self.holds = wanted
+
+    def _mark(self, change: int, event: int) -> None:
+        _checked(
+            _libc.fanotify_mark(self._fd, change | _MARK_FILESYSTEM, ctypes.c_uint64(event), _AT_FDCWD, self._path)
+        )
+
+    def go(self, told: Told) -> None:
+        """Let a held open go on."""
+        # A process that was killed meanwhile does not wait any more.
+        with contextlib.suppress(OSError):
+            os.write(self._fd, _ANSWER.pack(told.fd, _ALLOW))
 
     def fileno(self) -> int:
         """The descriptor to poll."""
@@ -60,7 +94,7 @@ class Fanotify:
         return int.from_bytes(fcntl.ioctl(self._fd, _FIONREAD, bytes(4)), sys.byteorder) // _EVENT.size
 
     def read(self) -> Sequence[Told]:
-        """Up to 128 events, none when the queue is empty; OSError when one was lost to a failure."""
+        """Up to 64 events, none when the queue is empty; OSError when one was lost to a failure."""
         try:
             data = os.read(self._fd, _EVENT.size * BATCH)
         except BlockingIOError:
@@ -68,10 +102,10 @@ class Fanotify:
         events = list(_EVENT.iter_unpack(data))
         if any(event[1] != _VERSION for event in events):
             raise OSError(errno.EPROTO, "events of another version")
-        return [(event[6], event[5]) for event in events]
+        return [Told(event[6], event[5], bool(event[4] & _OPEN_PERM)) for event in events]
 
     def close(self) -> None:
-        """Forget what is in the queue."""
+        """Forget what is in the queue; whoever is held goes on."""
         os.close(self._fd)
 
 

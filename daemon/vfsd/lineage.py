@@ -145,13 +145,7 @@ def _queue(mountpoint: str) -> Fanotify:
     """A queue of the opens in this mount; OSError."""
     if os.environ.get(VARIABLE) == "0":
         raise OSError(0, f"{VARIABLE} is 0")
-    queue = Fanotify()
-    try:
-        queue.watch(mountpoint)
-    except BaseException:
-        queue.close()
-        raise
-    return queue
+    return Fanotify(mountpoint)
 
 
 def _why(error: OSError) -> str:

@@ -8,7 +8,6 @@ import select
 import stat
 import threading
 import time
-from collections.abc import Iterable
 
 import structlog
 
@@ -28,6 +27,11 @@ _DRAIN_SECONDS = 25.0
 # What is still to be looked up at the end, with the store out of reach, counts as lost after this long.
 _END_SECONDS = 10.0
 _AGAIN_SECONDS = 0.1
+# Opens in a row by processes that were met before, after which they are let go: 4 ms of them.
+_FAMILIAR = 64
+# Opens are held again when there was none for this long.
+_QUIET_MS = 20
+_PIDS = 4096
 
 log = structlog.get_logger("vfsd")
 
@@ -35,9 +39,11 @@ log = structlog.get_logger("vfsd")
 class Watch:
     """One thread between the kernel's queue and an observer, whose one caller it is.
 
-    Per turn: the processes it has not met are described first, since they may be gone in a millisecond; then the
-    descriptors are turned into inode numbers and closed; files are looked up when the queue is empty. `_turned`
-    guards the numbers of drains asked for and done.
+    An open is held until its process is described, as one that lives for a millisecond must be. While processes
+    that were met before open one file after another, holding would only slow them down: then opens are let go and told
+    afterwards, until one by another process is among them, or nobody opens anything. Descriptors are turned into
+    inode numbers and closed at once; files are looked up when the queue is empty. `_turned` guards the
+    numbers of drains asked for and done.
     """
 
     def __init__(self, queue: Fanotify, files: FileSystem, observer: Observer, observed: Counter) -> None:
@@ -48,6 +54,8 @@ class Watch:
         self._observer = observer
         self._observed = observed
         self._own = os.getpid()
+        self._met: dict[int, int] = {}
+        self._familiar = 0
         self._taken: list[tuple[int, int]] = []
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._turned = threading.Condition()
@@ -84,8 +92,11 @@ class Watch:
         for fd in (self._queue.fileno(), self._wake):
             poll.register(fd, select.POLLIN)
         while not (self._ending and self._done == self._asked > 0):
-            poll.poll()
+            quiet = not poll.poll(None if self._queue.holds else _QUIET_MS)
             try:
+                if quiet:
+                    self._familiar = 0
+                    self._queue.hold(True)
                 self._turn()
                 self.failure = None
             except Exception as error:
@@ -123,16 +134,35 @@ class Watch:
 
     def _take(self, told: list[Told]) -> None:
         try:
-            keys = self._observer.keys({pid for pid, fd in told if fd >= 0 and pid != self._own})
-            for pid, fd in told:
-                if fd < 0:
-                    self._observer.lose(1, OVERRUN)
-                elif pid != self._own:
-                    found = os.fstat(fd)
-                    if stat.S_ISREG(found.st_mode):
-                        self._taken.append((keys[pid], found.st_ino))
+            keys = self._observer.keys({one.pid for one in told if one.fd >= 0 and one.pid != self._own})
         finally:
-            _close(fd for _, fd in told)
+            for one in told:
+                if one.held:
+                    self._queue.go(one)
+        self._get_to_know(keys, len(told))
+        try:
+            for one in told:
+                if one.fd < 0:
+                    self._observer.lose(1, OVERRUN)
+                elif one.pid != self._own:
+                    found = os.fstat(one.fd)
+                    if stat.S_ISREG(found.st_mode):
+                        self._taken.append((keys[one.pid], found.st_ino))
+        finally:
+            for one in told:
+                if one.fd >= 0:
+                    os.close(one.fd)
+
+    def _get_to_know(self, keys: dict[int, int], opens: int) -> None:
+        """Hold opens as long as processes are among them that were not met before."""
+        known = all(self._met.get(pid) == key for pid, key in keys.items())
+        self._familiar = self._familiar + opens if known else 0
+        if not known:
+            if len(self._met) > _PIDS:
+                self._met.clear()
+            self._met.update(keys)
+        if self._queue.holds is (self._familiar >= _FAMILIAR):
+            self._queue.hold(not self._queue.holds)
 
     def _look_up(self) -> None:
         taken, self._taken = self._taken, []
@@ -149,9 +179,3 @@ class Watch:
         entry = self._files.entry(inode)
         self._observed.add()
         self._observer.read(process, file.repo, file.commit, entry.path, entry.digest, row=file.row)
-
-
-def _close(descriptors: Iterable[int]) -> None:
-    for fd in descriptors:
-        if fd >= 0:
-            os.close(fd)
