@@ -6,6 +6,8 @@ is then repeated in a thread that may wait. Errors are those of `vfs.errors`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from vfs.control.spec import MountSpec
@@ -18,9 +20,6 @@ from vfsd.folders import Views
 from vfsd.mounted import MountedTree
 from vfsd.node import FIRST_COOKIE, ROOT, Absent, Listed, Node, Part
 from vfsd.trees import Trees
-
-# Names a listing decodes in one go: some 0.3 ms of Python.
-LISTING = 128
 
 
 class Opened(msgspec.Struct, frozen=True, gc=False):
@@ -71,14 +70,15 @@ class FileSystem:
             raise Refused(f"{printable(entry.path)}: not a symlink")
         return entry.target
 
-    def listing(self, inode: int, cookie: int) -> list[Listed]:
-        """The next names of a directory from `cookie` on (0: from the start); none at its end."""
+    def listing(self, inode: int, cookie: int) -> Sequence[Listed]:
+        """The next names of a directory from `cookie` on (0: from the start), some thousands; none at its end."""
         part = self._space.part(inode)
         node = part.node(inode)
         if node.entry.kind is not Kind.DIR:
             raise NotADirectory(f"{printable(node.entry.path)}: not a directory")
-        dots = [Listed(b".", node, 1), Listed(b"..", part.above(inode), 2)][cookie:]
-        return dots + part.listing(inode, max(cookie, FIRST_COOKIE), LISTING)
+        if cookie < FIRST_COOKIE - 1:
+            return [Listed(b".", node, 1), Listed(b"..", part.above(inode), 2)][cookie:]
+        return part.listing(inode, max(cookie, FIRST_COOKIE))
 
     def opened(self, inode: int) -> Opened:
         """Which file of which commit `inode` is; IsADirectory for what has no content."""
@@ -124,7 +124,7 @@ def build_filesystem(spec: MountSpec, trees: Trees) -> FileSystem:
     """The file system that `spec` describes, every view looked up and found: errors as for resolving a revision."""
     root = _root(spec, trees)
     file_system = FileSystem(trees, root)
-    for line in file_system.listing(ROOT, 0) if spec.kind == "views" else []:
+    for line in root.listing(ROOT, FIRST_COOKIE) if spec.kind == "views" else []:
         file_system.lookup(ROOT, line.name)
     if file_system.entry(ROOT).kind is not Kind.DIR:
         raise NotADirectory(f"{spec.title}: not a directory; only a directory can be mounted")

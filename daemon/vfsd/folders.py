@@ -11,7 +11,7 @@ import os
 import re
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from vfs.control.spec import OUTPUT_NAME, View
 from vfs.errors import InvalidName, NotFound
@@ -65,8 +65,8 @@ class Folder(ABC):
         """The directory above it."""
         return self.glimpse() if self._above is None else self._above.glimpse()
 
-    def listing(self, inode: int, cookie: int, limit: int) -> list[Listed]:
-        """All children from `cookie` on, whatever `limit`: the store is asked for all of them anyway."""
+    def listing(self, inode: int, cookie: int) -> Sequence[Listed]:
+        """All children from `cookie` on: the store is asked for all of them anyway."""
         self._may_wait()
         lines = enumerate(sorted(self.children()), FIRST_COOKIE)
         return [Listed(name, part.glimpse(), place + 1) for place, (name, part) in lines if place >= cookie]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -14,6 +13,7 @@ from vfs.model.ids import Digest
 from vfs.model.names import printable
 from vfs.tree.tree import Tree
 from vfsd.entries import Entries
+from vfsd.lines import Lines
 from vfsd.node import FIRST_COOKIE, FOREVER, ROW_BITS, ROW_MASK, Absent, Listed, Node, folder
 from vfsd.space import Space
 
@@ -129,12 +129,12 @@ class MountedTree:
         found = self.tree.locate(self.entry(inode).parent)
         return self.node(self._top if found is None else self.inode(found[0]))
 
-    def listing(self, inode: int, cookie: int, limit: int) -> list[Listed]:
-        """Children of `inode` in the order of their rows, which is that of their names."""
-        directory, tree = self._directory(inode), self.tree
-        after = tree.entry_at(cookie - 1 - _ROW_COOKIE).name if cookie > FIRST_COOKIE else b""
-        found = islice(tree.children(directory, after=after), limit)
-        return [Listed(entry.name, Node(self.inode(row), entry), row + 1 + _ROW_COOKIE) for row, entry in found]
+    def listing(self, inode: int, cookie: int) -> Sequence[Listed]:
+        """The next children of `inode` that lie in one page, by row, which is the order of their names."""
+        first = cookie - _ROW_COOKIE if cookie > FIRST_COOKIE else 0
+        run = self.tree.listing(self._directory(inode), first)
+        # No child is the topmost entry, whose inode is another.
+        return () if run is None else Lines(run, inode=self.inode(run.row), cookie=run.row + 1 + _ROW_COOKIE)
 
     def _directory(self, inode: int) -> bytes:
         entry = self.entry(inode)

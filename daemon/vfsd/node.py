@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
@@ -70,8 +71,8 @@ class Part(Protocol):
     def above(self, inode: int) -> Node:
         """The parent of `inode`; of the root, the root."""
 
-    def listing(self, inode: int, cookie: int, limit: int) -> list[Listed]:
-        """Children of `inode` from `cookie` (at least FIRST_COOKIE) on: about `limit` of them, none at the end."""
+    def listing(self, inode: int, cookie: int) -> Sequence[Listed]:
+        """The next children of `inode` from `cookie` (at least FIRST_COOKIE) on; none at the end."""
 
 
 def folder(mtime_ns: int) -> Entry:

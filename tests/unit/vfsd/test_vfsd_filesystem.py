@@ -26,8 +26,8 @@ from vfs.model.entry import Kind
 from vfs.repo.library import Library
 from vfs.repo.refs import Refs
 from vfs.repo.repos import create_repo
-from vfsd.filesystem import LISTING, FileSystem
-from vfsd.node import FOREVER, NAME_SECONDS, NAMED, ROOT, Absent, Node, occupied
+from vfsd.filesystem import FileSystem
+from vfsd.node import FOREVER, NAME_SECONDS, NAMED, ROOT, Absent, Listed, Node, occupied
 from vfsd.patience import Patience, WouldWait
 
 ShowCommit = Callable[..., FileSystem]
@@ -124,15 +124,19 @@ def test_dots_lead_where_they_should(tree: StoredCommit, show_commit: ShowCommit
 
 
 def test_listing_goes_on_from_any_line(source: Path, put_source: Put, show_commit: ShowCommit) -> None:
-    count = 2 * LISTING + 7
+    count = 1100
     for number in range(count):
         (source / f"{number:04}").mkdir()
     files = show_commit(put_source())
     assert names(files, ROOT) == [b"%04d" % number for number in range(count)]
-    first = files.listing(ROOT, 0)
-    for line, following in pairwise(first):
+    lines, cookie = list[Listed](), 0
+    while some := files.listing(ROOT, cookie):
+        lines += some
+        cookie = some[-1].cookie
+    for line, following in pairwise(lines):
         assert files.listing(ROOT, line.cookie)[0] == following
-    assert all(line.node == files.lookup(ROOT, line.name) for line in first[2:])
+    assert all(line.node == files.lookup(ROOT, line.name) for line in lines[2:])
+    assert not files.listing(ROOT, lines[-1].cookie) and not files.listing(ROOT, 1 << 50)
     assert names(files, at(files, "0001").inode) == []
 
 
@@ -209,9 +213,10 @@ def test_views_stand_side_by_side(tree: StoredCommit, show: Show) -> None:
     assert files.entry(at(files, "part/deep/file").inode) == files.entry(at(files, "whole/dir/deep/file").inode)
     assert at(files, "part/..").inode == ROOT
     assert at(files, "part").name_seconds == FOREVER
-    kinds = {line.name: line.node.entry.kind for line in files.listing(ROOT, 0)}
+    lines = files.listing(ROOT, 2)
+    kinds = {line.name: line.node.entry.kind for line in lines}
     assert (kinds[b"one"], kinds[b"whole"], kinds[b"out"]) == (Kind.FILE, Kind.DIR, Kind.DIR)
-    assert all(files.node(line.node.inode) == line.node for line in files.listing(ROOT, 0)[2:])
+    assert all(files.node(line.node.inode) == line.node for line in lines)
 
 
 def test_everything_is_shown_by_repo_name_and_commit(tree: StoredCommit, library: Library, show: Show) -> None:
@@ -271,7 +276,7 @@ def test_a_branch_hides_a_tag_of_its_name(source: Path, put_source: Put, library
 def test_a_listing_of_branches_does_not_open_them(tree: StoredCommit, show: Show, library: Library) -> None:
     files = show("all")
     shutil.rmtree(Path(library.settings.store.removeprefix("file://")) / "packs")
-    (line,) = [line for line in files.listing(at(files, "r").inode, 0) if line.name == b"main"]
+    (line,) = [line for line in files.listing(at(files, "r").inode, 2) if line.name == b"main"]
     assert (line.node.entry.kind, line.node.attr_seconds) == (Kind.DIR, 0.0)
     with pytest.raises(ObjectMissing):
         files.node(line.node.inode)
@@ -283,9 +288,9 @@ def test_the_hurried_thread_is_never_kept_waiting(tree: StoredCommit, show: Show
     patience.hurry_this_thread()
     for wait in (
         lambda: files.lookup(ROOT, b"r"),
-        lambda: files.listing(ROOT, 0),
+        lambda: files.listing(ROOT, 2),
         lambda: files.lookup(repo, b"main"),
-        lambda: files.listing(repo, 0),
+        lambda: files.listing(repo, 2),
     ):
         with pytest.raises(WouldWait):
             wait()

@@ -1,0 +1,46 @@
+"""The children of a directory as they are listed: by column, as they lie in a page of the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+from vfs.tree.tree import Run
+from vfsd.node import Listed, Node
+
+
+class Lines(Sequence[Listed]):
+    """Consecutive lines of a listing, none of which is made before somebody asks for it.
+
+    Inodes and cookies count up from `inode` and `cookie`; names and attributes hold for ever.
+    """
+
+    def __init__(self, run: Run, *, inode: int, cookie: int) -> None:
+        self._run = run
+        self._inode = inode
+        self._cookie = cookie
+
+    def __len__(self) -> int:
+        return self._run.end - self._run.start
+
+    @overload
+    def __getitem__(self, index: int) -> Listed: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Listed]: ...
+
+    def __getitem__(self, index: int | slice) -> Listed | list[Listed]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(len(self))[index]]
+        place = range(len(self))[index]
+        entry = self._run.leaf.entry(self._run.start + place)
+        return Listed(entry.name, Node(self._inode + place, entry), self._cookie + place)
+
+    def columns(self) -> Iterator[tuple[int, bytes, int, int, int, int, int]]:
+        """(cookie, name, inode, type and permission bits, size, bytes without holes, mtime in ns) of each line."""
+        found = self._run.leaf.attributes(self._run.start, self._run.end)
+        cookies = range(self._cookie, self._cookie + len(self))
+        inodes = range(self._inode, self._inode + len(self))
+        return zip(
+            cookies, found.names, inodes, found.modes, found.sizes, found.occupied, found.mtimes, strict=True
+        )
