@@ -7,6 +7,7 @@ is then repeated in a thread that may wait. Errors are those of `vfs.errors`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 
@@ -96,12 +97,12 @@ class FileSystem:
         return (part, part.row(inode), entry) if entry.kind is Kind.FILE else None
 
     def read(self, inode: int, offset: int, size: int) -> bytes:
-        """`size` bytes from `offset` of a file, fewer only at its end."""
+        """`size` bytes from `offset` of a file, fewer only at its end; pyfuse3 takes a view of them, too."""
         entry = self.entry(inode)
         if entry.kind is not Kind.FILE:
             raise IsADirectory(f"{printable(entry.path)}: not a file")
         try:
-            return self._trees.files.read(entry, offset, size)
+            return cast("bytes", self._trees.files.view(entry, offset, size))
         except (Corrupt, StoreError) as error:
             raise type(error)(f"{printable(entry.path)}: {error}") from error
 

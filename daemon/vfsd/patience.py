@@ -6,12 +6,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from vfs.content.blobs import Blobs
+from vfs.content.blobs import Blobs, ReadRange
+from vfs.content.guards import MEMORY as GUARDS
 from vfs.content.page import Page
 from vfs.content.source import PackCache
 from vfs.errors import Corrupt
 from vfs.metrics.counters import Registry
-from vfs.metrics.names import CORRUPT, MEMORY_HITS, MEMORY_MISSES
+from vfs.metrics.names import CORRUPT, MEMORY_HITS, MEMORY_MISSES, PARTS
 from vfs.model.entry import BlobRef
 from vfs.store.protocol import Store
 from vfs.tree.index import Index
@@ -36,9 +37,14 @@ class Patience:
         """From now on this thread is never kept waiting."""
         self._hurried = threading.get_ident()
 
+    @property
+    def hurried(self) -> bool:
+        """Whether this is the thread that is never kept waiting."""
+        return threading.get_ident() == self._hurried
+
     def check(self) -> None:
         """WouldWait in the hurried thread."""
-        if threading.get_ident() == self._hurried:
+        if self.hurried:
             raise WouldWait
 
 
@@ -64,11 +70,12 @@ class PatientBlobs(Blobs):
     def __init__(
         self, store: Store, patience: Patience, counters: Registry, *, memory: int, cache: PackCache | None = None
     ) -> None:
-        super().__init__(store, memory=memory, cache=cache)
+        super().__init__(store, memory=memory, cache=cache, guards=GUARDS)
         self._patience = patience
         self._hits = counters.counter(MEMORY_HITS)
         self._misses = counters.counter(MEMORY_MISSES)
         self._corrupt = counters.counter(CORRUPT)
+        self._parts = counters.counter(PARTS)
 
     def get(self, ref: BlobRef) -> bytes:
         """The raw bytes of a chunk; WouldWait."""
@@ -80,6 +87,19 @@ class PatientBlobs(Blobs):
         found = [self._chunks.cached(ref) for ref in refs]
         there = [chunk for chunk in found if chunk is not None]
         return self._hit(there) if len(there) == len(refs) else self._fetch(super().get_many, refs)
+
+    def part(self, ref: BlobRef, skip: int, length: int) -> memoryview | None:
+        """A part of a chunk; None in the hurried thread unless it is in the memory of this process or the kernel."""
+        found = self._chunks.cached(ref)
+        if found is not None:
+            return memoryview(self._hit(found))[skip : skip + length]
+        return self._guarded(ref, skip, length, self._source.at_once if self._patience.hurried else self._source.near)
+
+    def _guarded(self, ref: BlobRef, skip: int, length: int, read: ReadRange) -> memoryview | None:
+        part = super()._guarded(ref, skip, length, read)
+        if part is not None:
+            self._parts.add()
+        return part
 
     def get_page(self, ref: BlobRef) -> Page:
         """A page; WouldWait."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from vfs.content.fetcher import Fetcher
-from vfs.content.limits import MIB, place
+from vfs.content.guards import Guards
+from vfs.content.limits import MIB, check_ref, place
 from vfs.content.page import Page, unpack_page
 from vfs.content.source import PackCache, PackSource
-from vfs.errors import Corrupt
+from vfs.errors import Corrupt, VfsError
 from vfs.model.entry import BlobRef
 from vfs.model.ids import digest_of
 from vfs.store.protocol import Store
@@ -20,18 +21,24 @@ PAGE_SHARE = 8
 
 # With a page that is fetched from afar come its neighbours: the pages of 20,000 entries, in one round trip.
 PAGES_AROUND = MIB
+# Reads a range (pack, start, length), or does not.
+ReadRange = Callable[[bytes, int, int], bytes | memoryview | None]
 
 
 class Blobs:
     """The chunks and pages of one store by reference. Thread-safe; what several threads want is read once.
 
-    Invariant: what is returned hashes to the digest of its reference.
+    Invariant: what is returned hashes to the digest of its reference, or is part of what did.
     """
 
-    def __init__(self, store: Store, *, memory: int = MEMORY, cache: PackCache | None = None) -> None:
-        """At most `memory` bytes of raw blobs are kept; `cache` is asked before the store and given what was right."""
-        source = PackSource(store, cache)
-        self._chunks: Fetcher[bytes] = Fetcher(source, _verified, memory=memory - memory // PAGE_SHARE)
+    def __init__(self, store: Store, *, memory: int = MEMORY, cache: PackCache | None = None, guards: int = 0) -> None:
+        """At most `memory` bytes of raw blobs are kept; `cache` is asked before the store and given what was right.
+
+        `guards`: bytes to take for the guards of chunks, without which every part takes its whole chunk.
+        """
+        source = self._source = PackSource(store, cache)
+        self._guards = Guards(memory=guards)
+        self._chunks: Fetcher[bytes] = Fetcher(source, self._verified, memory=memory - memory // PAGE_SHARE)
         self._pages: Fetcher[Page] = Fetcher(source, unpack_page, memory=memory // PAGE_SHARE, around=PAGES_AROUND)
 
     def get(self, ref: BlobRef) -> bytes:
@@ -52,8 +59,32 @@ class Blobs:
         """A page, both of its parts verified; Corrupt as for `get`."""
         return self._pages.get(ref)
 
+    def part(self, ref: BlobRef, skip: int, length: int) -> memoryview | None:
+        """`length` bytes from `skip` of a chunk, if they can be had without reading and hashing all of it.
 
-def _verified(raw: bytes, ref: BlobRef) -> bytes:
-    if digest_of(raw) != ref.digest:
-        raise Corrupt(f"{place(ref)}: chunk does not hash to {ref.digest.hex()}")
-    return raw
+        They can when it is in memory, or was verified before and lies uncompressed on local disk.
+        None otherwise, and when anything about them is odd: `get` then says what, or puts it right.
+        """
+        chunk = self._chunks.cached(ref)
+        if chunk is not None:
+            return memoryview(chunk)[skip : skip + length]
+        return self._guarded(ref, skip, length, self._source.near)
+
+    def _guarded(self, ref: BlobRef, skip: int, length: int, read: ReadRange) -> memoryview | None:
+        block = self._guards.block(check_ref(ref), skip, length)
+        if block is None:
+            return None
+        start, size = block
+        try:
+            data = read(ref.pack, ref.offset + 1 + start, size)
+        except VfsError:
+            return None
+        if data is None or len(data) != size or not self._guards.sound(ref, start, data):
+            return None
+        return memoryview(data)[skip - start : skip - start + length]
+
+    def _verified(self, raw: bytes, ref: BlobRef) -> bytes:
+        if digest_of(raw) != ref.digest:
+            raise Corrupt(f"{place(ref)}: chunk does not hash to {ref.digest.hex()}")
+        self._guards.learn(ref, raw)
+        return raw

@@ -10,6 +10,7 @@ import msgspec
 
 from vfs.concurrency.pool import ordered_map
 from vfs.content.blobs import Blobs
+from vfs.content.jumps import Jumps
 from vfs.content.limits import CHUNK_MAX, MIB, place
 from vfs.content.lru import ByteLRU
 from vfs.content.paging import LEVEL_MAX, decode_list
@@ -49,9 +50,19 @@ class FileReader:
     def __init__(self, blobs: Blobs, *, lists: int = LISTS) -> None:
         self._blobs = blobs
         self._lists: ByteLRU[BlobRef | int, _Spans] = ByteLRU(lists)
+        self._jumps = Jumps()
 
     def read(self, entry: Entry, offset: int, length: int) -> bytes:
         """`length` bytes from `offset` of a file; short only at its end."""
+        data = self.view(entry, offset, length)
+        return data if isinstance(data, bytes) else bytes(data)
+
+    def view(self, entry: Entry, offset: int, length: int) -> bytes | memoryview:
+        """As `read`, and without a copy of what lies in one chunk: its chunk is in memory as long as what is returned.
+
+        A small read that stands alone (see jumps) takes no more of a chunk than it must; others have whole
+        chunks put into memory, for the reads that follow.
+        """
         start, end = min(offset, entry.size), min(offset + length, entry.size)
         if start >= end:
             return b""
@@ -59,8 +70,11 @@ class FileReader:
         if isinstance(content, bytes):
             return content[start:end]
         pieces = list(self._pieces(self._top(entry, content), start, end))
-        chunks = self._chunks([piece.ref for piece in pieces])
-        return b"".join(_cut_out(piece, chunks) for piece in pieces)
+        parts = self._lone_parts(pieces) if self._jumps.lone(entry.digest, start, end) else None
+        if parts is None:
+            chunks = self._chunks([piece.ref for piece in pieces])
+            parts = [_view_of(piece, chunks) for piece in pieces]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def chunks(self, entry: Entry) -> Iterator[BlobRef]:
         """The chunks and holes of a file, in order; none for one that lies inline."""
@@ -86,6 +100,19 @@ class FileReader:
         steps = _steps(self._pieces(self._top(entry, content), 0, entry.size))
         for part in ordered_map(self._step, steps, workers=AHEAD, ahead=AHEAD):
             yield from part
+
+    def _lone_parts(self, pieces: Sequence[_Piece]) -> list[bytes | memoryview] | None:
+        """The bytes of pieces, each without the rest of its chunk; None when that is not possible for all of them."""
+        parts: list[bytes | memoryview] = []
+        for piece in pieces:
+            if _is_hole(piece.ref):
+                parts.append(bytes(piece.length))
+                continue
+            part = self._blobs.part(piece.ref, piece.skip, piece.length)
+            if part is None:
+                return None
+            parts.append(part)
+        return parts
 
     def _step(self, pieces: Sequence[_Piece]) -> list[bytes]:
         chunks = self._chunks([piece.ref for piece in pieces])
@@ -153,6 +180,13 @@ def _cut_out(piece: _Piece, chunks: dict[BlobRef, bytes]) -> bytes:
         return bytes(piece.length)
     chunk = chunks[piece.ref]
     return chunk if piece.length == len(chunk) else chunk[piece.skip : piece.skip + piece.length]
+
+
+def _view_of(piece: _Piece, chunks: dict[BlobRef, bytes]) -> bytes | memoryview:
+    if _is_hole(piece.ref):
+        return bytes(piece.length)
+    chunk = chunks[piece.ref]
+    return chunk if piece.length == len(chunk) else memoryview(chunk)[piece.skip : piece.skip + piece.length]
 
 
 def _steps(pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:

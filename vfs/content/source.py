@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from vfs.content.pack import pack_key
+from vfs.store.local import local_store
 from vfs.store.protocol import Store
 
 
@@ -31,6 +32,17 @@ class PackSource:
     def __init__(self, store: Store, cache: PackCache | None) -> None:
         self._store = store
         self._cache = cache
+        self._local = local_store(store)
+
+    def near(self, pack: bytes, start: int, length: int) -> bytes | memoryview | None:
+        """The range if it lies on local disk, in the store or in the cache; shorter when the pack is. StoreError."""
+        if self._local is None:
+            return self.cached(pack, start, length)
+        return self._store.get(pack_key(pack), start=start, length=length)
+
+    def at_once(self, pack: bytes, start: int, length: int) -> memoryview | None:
+        """The range if it lies in the kernel's memory or is there within 0.2 ms."""
+        return None if self._local is None else self._local.get_now(pack_key(pack), start, length)
 
     def cached(self, pack: bytes, start: int, length: int) -> bytes | None:
         """The range if the cache has all of it."""

@@ -42,6 +42,7 @@ STORE_BYTES = Metric("vfs_store_bytes_total", "counter", "Bytes read from and wr
 
 MEMORY_HITS = Metric("vfs_memory_hits_total", "counter", "Blobs found in memory.")
 MEMORY_MISSES = Metric("vfs_memory_misses_total", "counter", "Blobs that had to be read from the store.")
+PARTS = Metric("vfs_parts_total", "counter", "Parts of chunks read from local disk without the rest.")
 CACHE_HITS = Metric("vfs_cache_hits_total", "counter", "Ranges of packs found in the cache on local disk.")
 CACHE_MISSES = Metric("vfs_cache_misses_total", "counter", "Ranges of packs that the cache did not have whole.")
 CACHE_DROPS = Metric("vfs_cache_drops_total", "counter", "Cached ranges dropped because they were damaged.")
@@ -55,6 +56,6 @@ METRICS: tuple[Metric, ...] = (
     BUILD, STARTED, UP,
     REQUESTS, REQUEST_ERRORS, REQUEST_SECONDS, READ_BYTES,
     STORE_REQUESTS, STORE_ERRORS, STORE_SECONDS, STORE_BYTES,
-    MEMORY_HITS, MEMORY_MISSES, CACHE_HITS, CACHE_MISSES, CACHE_DROPS, PREFETCHED, CORRUPT,
+    MEMORY_HITS, MEMORY_MISSES, PARTS, CACHE_HITS, CACHE_MISSES, CACHE_DROPS, PREFETCHED, CORRUPT,
     OBSERVED, GAPS,
 )  # fmt: skip

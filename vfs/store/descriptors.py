@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import stat
 import threading
+import time
 from collections import OrderedDict
+
+from vfs.store.linger import Linger
 
 # Packs that are read at the same time are few; this is far below any limit on open files.
 KEPT = 64
@@ -24,6 +27,8 @@ class Opened:
         self.fd = os.open(path, _FLAGS)
         if not stat.S_ISREG(os.fstat(self.fd).st_mode):
             raise OSError(0, "it is not a regular file")
+        # Who reads packs knows what to read: the kernel would read 128 KiB for 16.
+        os.posix_fadvise(self.fd, 0, 0, os.POSIX_FADV_RANDOM)
 
     def look(self) -> tuple[int, bool]:
         """Its size in bytes, and whether it still has a name: not once it was removed or replaced."""
@@ -40,15 +45,27 @@ class Opened:
         # Linux returns at most 0x7ffff000 bytes a call.
         return data + self.read(start + len(data), length - len(data))
 
-    def read_now(self, start: int, length: int) -> memoryview | None:
-        """As `read` when all the bytes are in the kernel's memory; None, and they are on their way, otherwise."""
+    def read_now(self, start: int, length: int, linger: Linger) -> memoryview | None:
+        """As `read` when all the bytes are in the kernel's memory, or come while we linger; None otherwise."""
         buffer = bytearray(length)
+        if self._try(buffer, start):
+            return memoryview(buffer)
+        seconds = linger.seconds()
+        if seconds:
+            # The kernel has begun to read them.
+            end, came = time.monotonic() + seconds, False
+            while not came and time.monotonic() < end:
+                came = self._try(buffer, start)
+            linger.note(came)
+            return memoryview(buffer) if came else None
+        return None
+
+    def _try(self, buffer: bytearray, start: int) -> bool:
         try:
-            got = os.preadv(self.fd, (buffer,), start, os.RWF_NOWAIT)
+            return os.preadv(self.fd, (buffer,), start, os.RWF_NOWAIT) == len(buffer)
         except OSError:
             # EAGAIN; or a file system that cannot say whether it would wait.
-            return None
-        return memoryview(buffer) if got == length else None
+            return False
 
     def __del__(self) -> None:
         if self.fd >= 0:

@@ -18,6 +18,7 @@ from vfs.files.atomic import TEMP_PREFIX, fsync_dir, write_atomic
 from vfs.files.lock import FileLock
 from vfs.store.descriptors import Descriptors, Opened
 from vfs.store.keys import check_data, check_folder, check_key, check_prefix, check_range, content_version, is_key
+from vfs.store.linger import Linger
 from vfs.store.protocol import ObjectInfo, Store
 from vfs.store.translate import translating
 
@@ -45,6 +46,7 @@ class LocalStore:
         self.url = f"file://{self.root}"
         self._timeout = timeout
         self._files = Descriptors()
+        self._linger = Linger()
 
     def local_path(self, key: str) -> str:
         """The absolute path of the file that holds, or would hold, the object `key`."""
@@ -62,12 +64,15 @@ class LocalStore:
             raise self._missing(key) from error
 
     def get_now(self, key: str, start: int, length: int) -> memoryview | None:
-        """`length` bytes from `start` of a pack if they are in the kernel's memory; None otherwise. Never waits.
+        """`length` bytes from `start` of a pack from the kernel's memory, or as soon as the disk has them; else None.
 
-        None also for a pack that was not read before, that is gone, or that is shorter.
+        Takes 0.2 ms at most, whatever the disk does. None also for a pack that was not read before, that is
+        gone, or that ends too early.
         """
         held = self._files.held(self.local_path(key))
-        return held[0].read_now(start, length) if held is not None else None
+        if held is None or start + length > held[1]:
+            return None
+        return held[0].read_now(start, length, self._linger)
 
     def get_version(self, key: str) -> tuple[bytes, str]:
         """See `Store.get_version`."""

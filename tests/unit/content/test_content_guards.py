@@ -1,0 +1,202 @@
+"""Parts of chunks: had without the rest, and never wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from content_world import CountingStore, HeldRanges, World, entry, flipped, noise, replace
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vfs.content.blobs import Blobs
+from vfs.content.guards import BLOCK, Guards
+from vfs.content.jumps import LONE_MAX, RUN_MIN, Jumps
+from vfs.content.limits import MIB
+from vfs.content.pack import pack_key
+from vfs.content.reader import FileReader
+from vfs.errors import Corrupt
+from vfs.model.entry import BlobRef, ChunkList, Entry
+from vfs.store.local import LocalStore
+
+SIZE = 5 * BLOCK + 1234
+GUARDS = MIB
+
+
+class NotedStore(LocalStore):
+    """A local store that notes what is read of it."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.reads: list[tuple[int, int | None]] = []
+
+    def get(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
+        self.reads.append((start, length))
+        return super().get(key, start=start, length=length)
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[World]:
+    store = NotedStore(tmp_path)
+    yield World(tmp_path, store)
+    store.close()
+
+
+def put(world: World, raw: bytes) -> BlobRef:
+    writer = world.writer()
+    ref = writer.put_chunk(raw)
+    writer.flush()
+    return ref
+
+
+def verified(world: World, ref: BlobRef, *, guards: int = GUARDS) -> Blobs:
+    """Blobs that read a chunk once and have no memory to keep it."""
+    blobs = Blobs(world.store, memory=10, guards=guards)
+    blobs.get(ref)
+    if isinstance(world.store, NotedStore):
+        world.store.reads.clear()
+    return blobs
+
+
+def test_a_part_takes_the_blocks_around_it_and_no_more(local: World) -> None:
+    ref = put(local, noise(1, SIZE))
+    assert isinstance(local.store, NotedStore)
+    blobs = verified(local, ref)
+    assert blobs.part(ref, BLOCK + 5, 100) == noise(1, SIZE)[BLOCK + 5 : BLOCK + 105]
+    assert blobs.part(ref, 5 * BLOCK - 1, 1235) == noise(1, SIZE)[5 * BLOCK - 1 :]
+    at = ref.offset + 1
+    assert local.store.reads == [(at + BLOCK, BLOCK), (at + 4 * BLOCK, BLOCK + 1234)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, SIZE - 1), st.integers(1, SIZE))
+def test_any_part_is_that_of_the_chunk(tmp_path_factory: pytest.TempPathFactory, skip: int, length: int) -> None:
+    root = tmp_path_factory.mktemp("parts")
+    world = World(root, LocalStore(root))
+    ref = put(world, noise(2, SIZE))
+    length = min(length, SIZE - skip)
+    part = verified(world, ref).part(ref, skip, length)
+    assert part == noise(2, SIZE)[skip : skip + length]
+    world.store.close()
+
+
+def test_nothing_is_known_of_a_chunk_that_was_not_verified_or_is_compressed_or_without_room(local: World) -> None:
+    ref, text = put(local, noise(1, SIZE)), put(local, b"text " * SIZE)
+    assert Blobs(local.store, memory=10, guards=GUARDS).part(ref, 0, 10) is None
+    assert verified(local, ref, guards=0).part(ref, 0, 10) is None
+    assert text.stored < text.length
+    assert verified(local, text).part(text, 0, 10) is None
+
+
+def test_a_chunk_in_memory_is_not_read_again(local: World) -> None:
+    ref = put(local, noise(1, SIZE))
+    assert isinstance(local.store, NotedStore)
+    blobs = Blobs(local.store, guards=GUARDS)
+    blobs.get(ref)
+    local.store.reads.clear()
+    assert blobs.part(ref, 70, 10) == noise(1, SIZE)[70:80]
+    assert local.store.reads == []
+
+
+def test_a_damaged_block_is_never_shown(local: World, tmp_path: Path) -> None:
+    ref = put(local, noise(1, SIZE))
+    blobs = verified(local, ref)
+    path = tmp_path / pack_key(ref.pack)
+    good = path.read_bytes()
+    path.write_bytes(flipped(good, ref.offset + 1 + 2 * BLOCK + 9))
+    assert blobs.part(ref, BLOCK, 10) == noise(1, SIZE)[BLOCK : BLOCK + 10]
+    assert blobs.part(ref, 2 * BLOCK, 10) is None
+    with pytest.raises(Corrupt):
+        blobs.get(ref)
+    path.write_bytes(good)
+    assert blobs.part(ref, 2 * BLOCK, 10) == noise(1, SIZE)[2 * BLOCK : 2 * BLOCK + 10]
+    os.truncate(path, ref.offset + 100)
+    assert blobs.part(ref, 2 * BLOCK, 10) is None
+    path.unlink()
+    assert blobs.part(ref, 2 * BLOCK, 10) is None
+
+
+def test_another_place_or_length_of_a_chunk_gives_its_bytes_or_nothing(local: World) -> None:
+    ref = put(local, noise(1, SIZE))
+    blobs = verified(local, ref)
+    for change in ({"offset": ref.offset + 1}, {"offset": 1 << 40}, {"length": SIZE - 1, "stored": SIZE}):
+        assert blobs.part(msgspec.structs.replace(ref, **change), 0, 10) is None
+    with pytest.raises(Corrupt):
+        blobs.part(msgspec.structs.replace(ref, offset=1 << 62), 0, 10)
+
+
+def test_of_a_store_far_away_parts_come_from_the_cache_alone(counting: World) -> None:
+    ref, cache = put(counting, noise(1, SIZE)), HeldRanges()
+    store = counting.store
+    assert isinstance(store, CountingStore)
+    blobs = Blobs(store, memory=10, cache=cache, guards=GUARDS)
+    blobs.get(ref)
+    store.reads.clear()
+    assert blobs.part(ref, BLOCK, 10) == noise(1, SIZE)[BLOCK : BLOCK + 10]
+    cache.held.clear()
+    assert blobs.part(ref, BLOCK, 10) is None
+    assert store.reads == []
+
+
+def test_guards_stay_within_their_memory() -> None:
+    guards = Guards(memory=4000)
+    refs = [BlobRef(bytes((n,)) * 32, SIZE, b"p" * 16, 8, SIZE + 1) for n in range(50)]
+    for ref in refs:
+        guards.learn(ref, noise(1, SIZE))
+    known = [ref for ref in refs if guards.block(ref, 0, 1) is not None]
+    assert known == refs[-len(known) :] and 5 <= len(known) <= 20
+
+
+def large(world: World, size: int) -> Entry:
+    writer = world.writer()
+    pieces = range(0, size, MIB)
+    refs = tuple(writer.put_chunk(noise(n, MIB)) for n, _ in enumerate(pieces))
+    writer.flush()
+    return entry(ChunkList(refs), size, b"f" * 32)
+
+
+def test_a_reader_that_jumps_takes_parts_and_one_that_reads_on_takes_chunks(local: World) -> None:
+    file = large(local, 4 * MIB)
+    plain = b"".join(noise(n, MIB) for n in range(4))
+    assert isinstance(local.store, NotedStore)
+    blobs = Blobs(local.store, memory=3 * MIB, guards=GUARDS)
+    reader = FileReader(blobs)
+    assert b"".join(reader.stream(file)) == plain
+    local.store.reads.clear()
+    for at in (700_000, 5000, MIB - 2000, 300_000):
+        assert reader.view(file, at, 4096) == plain[at : at + 4096]
+    assert all(length is not None and length <= 2 * BLOCK for _, length in local.store.reads)
+    local.store.reads.clear()
+    for at in range(0, MIB, 32 * 1024):
+        assert reader.view(file, at, 32 * 1024) == plain[at : at + 32 * 1024]
+    assert max(length or 0 for _, length in local.store.reads) > MIB - 1
+    assert len(local.store.reads) < 12
+
+
+def test_who_reads_on_is_told_from_who_jumps_also_when_they_take_turns() -> None:
+    jumps, step = Jumps(), 16 * 1024
+    on = [jumps.lone(b"f", at, at + step) for at in range(0, 2 * RUN_MIN, step)]
+    assert on == [True] * (RUN_MIN // step - 1) + [False] * (len(on) - RUN_MIN // step + 1)
+    assert jumps.lone(b"f", 2 * RUN_MIN - step, 2 * RUN_MIN) is False, "the same read again"
+    assert jumps.lone(b"f", 900 * MIB, 900 * MIB + step) is True
+    assert jumps.lone(b"f", 2 * RUN_MIN, 2 * RUN_MIN + step) is False
+    assert jumps.lone(b"g", 2 * RUN_MIN, 2 * RUN_MIN + step) is True
+    assert jumps.lone(b"f", 500 * MIB, 500 * MIB + LONE_MAX + 1) is False
+
+
+def test_a_damaged_part_is_put_right_by_the_whole_chunk(counting: World) -> None:
+    ref, cache = put(counting, noise(1, SIZE)), HeldRanges()
+    file = entry(ChunkList((ref,)), SIZE, ref.digest)
+    reader = FileReader(Blobs(counting.store, memory=10, cache=cache, guards=GUARDS))
+    assert reader.read(file, 0, SIZE) == noise(1, SIZE)
+    ((where, held),) = cache.held.items()
+    cache.held[where] = flipped(held, 1 + BLOCK)
+    assert reader.view(file, BLOCK, 20) == noise(1, SIZE)[BLOCK : BLOCK + 20]
+    assert cache.held[where] == held
+    replace(counting.store, pack_key(ref.pack), flipped(counting.store.get(pack_key(ref.pack)), ref.offset + 9))
+    cache.held.clear()
+    with pytest.raises(Corrupt):
+        reader.view(file, BLOCK, 20)
