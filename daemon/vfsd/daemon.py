@@ -55,6 +55,7 @@ class Daemon:
             _recall(self.library, spec)
             trees = Trees(self.library, self.patience, self.counters)
             self.file_system = build_filesystem(spec, trees)
+            self.blobs = trees.blobs
             self.prefetcher = trees.prefetcher(self.troubles.note)
             ends.callback(self.prefetcher.close)
             self.lineage = open_lineage(spec, self.counters)

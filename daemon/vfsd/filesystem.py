@@ -96,6 +96,13 @@ class FileSystem:
         entry = part.entry(inode)
         return (part, part.row(inode), entry) if entry.kind is Kind.FILE else None
 
+    def where(self, directory: int) -> bytes | None:
+        """The path of a directory in the mount; None where it is not that of one commit."""
+        part = self._space.part(directory)
+        if part is not self._root or not isinstance(part, MountedTree):
+            return None
+        return part.inner(directory)
+
     def read(self, inode: int, offset: int, size: int) -> bytes:
         """`size` bytes from `offset` of a file, fewer only at its end; pyfuse3 takes a view of them, too."""
         entry = self.entry(inode)

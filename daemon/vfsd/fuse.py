@@ -168,6 +168,7 @@ class Operations(pyfuse3.Operations):
             nothing.st_ino = 0
             nothing.entry_timeout = found.seconds
             return nothing
+        self._ahead.looked_up(parent_inode, found.inode)
         return self._attributes(found)
 
     async def forget(self, inode_list: Sequence[tuple[int, int]]) -> None:

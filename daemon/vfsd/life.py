@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 
+import pyfuse3
 import structlog
 import trio
 
@@ -28,7 +29,9 @@ from vfsd.levers import raise_readahead
 from vfsd.listening import listen_loopback, listen_unix
 from vfsd.metrics import CounterCollector, MetricsServer
 from vfsd.mount import FuseMount, device_of, mount_options
+from vfsd.names_ahead import MountLister, NamesAhead
 from vfsd.notify import notify
+from vfsd.push import Pusher
 from vfsd.shim import SHIM
 from vfsd.threads import Threads
 
@@ -64,7 +67,9 @@ class Life:
         self._up = False
         daemon.patience.hurry_this_thread()
         self._interrupts = Interrupts(SHIM)
-        self._ahead = Ahead(daemon.file_system, daemon.prefetcher)
+        self._pusher = Pusher(pyfuse3.notify_store, daemon.counters)
+        self._names = NamesAhead(MountLister(daemon.target))
+        self._ahead = Ahead(daemon.file_system, daemon.prefetcher, daemon.blobs, self._pusher, self._names)
         # Without the shim a handle that was never given could not be told from another. Refs in `--all` move.
         self._asks = Asked(
             opens=bool(SHIM.missing) or daemon.lineage.needs_opens,
@@ -255,7 +260,10 @@ class Life:
 
     def _let_go(self) -> None:
         """Leave nothing in the kernel's table. The connection goes first, so that nobody waits for an answer."""
-        self._mount.close()
+        self._names.close()
+        # While a push is under way the session must stay: the end of this process ends both.
+        if self._pusher.close():
+            self._mount.close()
         with contextlib.suppress(VfsError):
             if self._overlay is not None:
                 self._overlay.unmount(lazy=True)

@@ -136,6 +136,11 @@ class MountedTree:
         # No child is the topmost entry, whose inode is another.
         return () if run is None else Lines(run, inode=self.inode(run.row), cookie=run.row + 1 + _ROW_COOKIE)
 
+    def inner(self, inode: int) -> bytes:
+        """The path of `inode` below the topmost entry."""
+        path = self.entry(inode).path
+        return path[len(self._path) :].lstrip(b"/")
+
     def _directory(self, inode: int) -> bytes:
         entry = self.entry(inode)
         if entry.kind is not Kind.DIR:
@@ -145,3 +150,8 @@ class MountedTree:
 
 def _join(directory: bytes, name: bytes) -> bytes:
     return directory + b"/" + name if directory else name
+
+
+def cookie_after(inode: int) -> int:
+    """Where a listing goes on after the child of a directory with this inode."""
+    return (inode & ROW_MASK) + _ROW_COOKIE

@@ -15,6 +15,7 @@ from vfs.errors import VfsError
 from vfs.metrics.counters import Counter
 from vfs.model.entry import BlobRef, Entry
 
+Then = Callable[[Sequence[BlobRef]], None]
 # One request: large enough to be cheap per byte, small enough that its first chunk is not long in coming.
 REQUEST = 8 * MIB
 # The longest window of one stream: 20 ms of latency at 1 GB/s are 20 MB, three times over.
@@ -86,10 +87,10 @@ class Prefetcher:
         """Let a thread do `work`: find out what to fetch where that may wait."""
         self._submit(work, 0)
 
-    def fetch(self, refs: Sequence[BlobRef]) -> None:
-        """Bring chunks that somebody else guessed."""
+    def fetch(self, refs: Sequence[BlobRef], then: Then | None = None) -> None:
+        """Bring chunks that somebody else guessed; `then` is called with those of each request once they are there."""
         for group in requests(refs):
-            self._submit_group(group)
+            self._submit_group(group, then)
 
     def close(self) -> None:
         """Let the threads end; what waits is dropped."""
@@ -99,21 +100,23 @@ class Prefetcher:
     def _plan(self, entry: Entry, start: int, end: int) -> None:
         self.fetch(list(self._reader.refs(entry, start, end)))
 
-    def _submit_group(self, group: list[BlobRef]) -> None:
+    def _submit_group(self, group: list[BlobRef], then: Then | None) -> None:
         size = sum(ref.length for ref in group)
         with self._lock:
             if self._coming + size > self._budget:
                 return
-        self._submit(partial(self._load, group), size)
+        self._submit(partial(self._load, group, then), size)
 
     def _submit(self, work: Callable[[], None], size: int) -> None:
         with self._lock:
             self._coming += size
         self._queue.put((work, size))
 
-    def _load(self, group: list[BlobRef]) -> None:
+    def _load(self, group: list[BlobRef], then: Then | None) -> None:
         with self._limit.request():
             self._counter.add(self._source.load(group))
+        if then is not None:
+            then(group)
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
