@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import stat
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import update_wrapper
 from time import perf_counter
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -27,6 +27,7 @@ from vfsd.lineage import Lineage
 from vfsd.lines import Lines
 from vfsd.meters import Meters
 from vfsd.node import FOREVER, Absent, Listed, Node, occupied
+from vfsd.onward import Onward
 from vfsd.patience import WouldWait
 from vfsd.threads import Threads
 
@@ -125,6 +126,7 @@ class Operations(pyfuse3.Operations):
         self._uid, self._gid = owner
         self._deadline = deadline
         self._rests = _Rests()
+        self._onward = Onward(file_system, threads, deadline=deadline)
         self._line = self._blank(FOREVER, FOREVER)
 
     async def _ask(self, function: Callable[..., T], *args: object) -> T:
@@ -134,8 +136,11 @@ class Operations(pyfuse3.Operations):
             return await self._wait(function, *args)
 
     async def _wait(self, function: Callable[..., T], *args: object) -> T:
+        return await self._until(lambda: self._threads.run(function, self._deadline, *args))
+
+    async def _until(self, call: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await self.interrupts.wait(lambda: self._threads.run(function, self._deadline, *args))
+            return await self.interrupts.wait(call)
         except Interrupted as error:
             raise pyfuse3.FUSEError(errno.EINTR) from error
 
@@ -223,17 +228,26 @@ class Operations(pyfuse3.Operations):
     @_guarded
     async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         """Names with their attributes, as many as the kernel has room for."""
-        lines = self._rests.take(fh, start_id) or await self._ask(self._files.listing, fh, start_id)
+        lines = self._rests.take(fh, start_id) or await self._listing(fh, start_id)
         while lines:
             if isinstance(lines, Lines):
                 fits, start_id = self._reply_columns(token, lines, start_id)
+                if not fits and lines.end is not None:
+                    self._onward.fetch(fh, lines.end)
             else:
                 fits, start_id = self._reply_lines(token, fh, lines, start_id)
             if not fits:
                 return
             # Others get their turn: a buffer of the kernel's may take some thousand lines.
             await trio.lowlevel.checkpoint()
-            lines = await self._ask(self._files.listing, fh, start_id)
+            lines = await self._listing(fh, start_id)
+
+    async def _listing(self, fh: int, cookie: int) -> Sequence[Listed]:
+        try:
+            return self._files.listing(fh, cookie)
+        except WouldWait:
+            await self._until(lambda: self._onward.arrival(fh, cookie))
+            return await self._ask(self._files.listing, fh, cookie)
 
     def _reply_lines(
         self, token: pyfuse3.ReaddirToken, fh: int, lines: Sequence[Listed], cookie: int

@@ -36,6 +36,11 @@ class Lines(Sequence[Listed]):
         entry = self._run.leaf.entry(self._run.start + place)
         return Listed(entry.name, Node(self._inode + place, entry), self._cookie + place)
 
+    @property
+    def end(self) -> int | None:
+        """The cookie of the last line if the next page may hold more of the directory, else None."""
+        return self._cookie + len(self) - 1 if self._run.end == self._run.leaf.count else None
+
     def columns(self) -> Iterator[tuple[int, bytes, int, int, int, int, int]]:
         """(cookie, name, inode, type and permission bits, size, bytes without holes, mtime in ns) of each line."""
         found = self._run.leaf.attributes(self._run.start, self._run.end)
