@@ -97,11 +97,9 @@ class FileSystem:
         return (part, part.row(inode), entry) if entry.kind is Kind.FILE else None
 
     def where(self, directory: int) -> bytes | None:
-        """The path of a directory in the mount; None where it is not that of one commit."""
+        """The path of a directory in the mount; None where it is not that of a commit."""
         part = self._space.part(directory)
-        if part is not self._root or not isinstance(part, MountedTree):
-            return None
-        return part.inner(directory)
+        return part.where(directory) if isinstance(part, MountedTree) else None
 
     def read(self, inode: int, offset: int, size: int) -> bytes:
         """`size` bytes from `offset` of a file, fewer only at its end; pyfuse3 takes a view of them, too."""

@@ -20,10 +20,9 @@ from vfs.model.names import check_label
 from vfs.repo.commits import commit_ids, read_commit
 from vfs.repo.refs import Refs
 from vfs.repo.repos import has_repo, repo_names
-from vfsd.node import FIRST_COOKIE, FOREVER, NAME_SECONDS, Absent, Listed, Node, Part, folder
+from vfsd.node import COMMITS, FIRST_COOKIE, FOREVER, NAME_SECONDS, Absent, Listed, Node, Part, folder
 from vfsd.trees import Trees
 
-COMMITS = b"@commits"
 _COMMIT = re.compile(rb"[0-9a-f]{64}")
 
 
@@ -156,7 +155,7 @@ class Commits(Folder):
         return [(id.hex().encode(), self._tree(id)) for id in commit_ids(self._trees.library, self._repo)]
 
     def _tree(self, commit: Digest) -> Part:
-        return self._trees.named(self._repo, commit, name="@", above=self, seconds=FOREVER)
+        return self._trees.named(self._repo, commit, name="", above=self, seconds=FOREVER)
 
 
 class Views(Folder):

@@ -7,7 +7,6 @@ import os
 import signal
 from collections.abc import Callable
 
-import pyfuse3
 import structlog
 import trio
 
@@ -28,7 +27,7 @@ from vfsd.interrupts import Interrupts
 from vfsd.levers import raise_readahead
 from vfsd.listening import listen_loopback, listen_unix
 from vfsd.metrics import CounterCollector, MetricsServer
-from vfsd.mount import FuseMount, device_of, mount_options
+from vfsd.mount import FuseMount, device_of, mount_options, push_pages
 from vfsd.names_ahead import MountLister, NamesAhead
 from vfsd.notify import notify
 from vfsd.push import Pusher
@@ -67,7 +66,7 @@ class Life:
         self._up = False
         daemon.patience.hurry_this_thread()
         self._interrupts = Interrupts(SHIM)
-        self._pusher = Pusher(pyfuse3.notify_store, daemon.counters)
+        self._pusher = Pusher(push_pages, daemon.counters)
         self._names = NamesAhead(MountLister(daemon.target))
         self._ahead = Ahead(daemon.file_system, daemon.prefetcher, daemon.blobs, self._pusher, self._names)
         # Without the shim a handle that was never given could not be told from another. Refs in `--all` move.

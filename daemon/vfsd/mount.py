@@ -58,6 +58,11 @@ class FuseMount:
         pyfuse3.close(unmount=False)
 
 
+def push_pages(inode: int, offset: int, data: bytes) -> None:
+    """Put content into the kernel's page cache; OSError, ENOENT for an inode it does not know."""
+    pyfuse3.notify_store(inode, offset, data)
+
+
 def device_of(mountpoint: str) -> str:
     """`major:minor` of the mount, as in /sys/class/bdi; empty when it is not in the table."""
     return next((mount.device for mount in reversed(mounts()) if mount.point == mountpoint), "")

@@ -51,11 +51,16 @@ class MountedTree:
         above: Callable[[], Node] | None,
         open_tree: Callable[[], Tree],
         path: bytes = b"",
+        place: bytes = b"",
         name_seconds: float,
     ) -> None:
-        """`above` gives the node of the parent of `top` (None for the root of the mount); `open_tree` may wait."""
+        """`above` gives the node of the parent of `top` (None for the root of the mount); `open_tree` may wait.
+
+        `path`: what of the commit is shown; `place`: where in the mount.
+        """
         self.repo = repo
         self.commit = commit
+        self._place = place
         self._space = space
         self._entries = entries
         self._top = top
@@ -136,10 +141,9 @@ class MountedTree:
         # No child is the topmost entry, whose inode is another.
         return () if run is None else Lines(run, inode=self.inode(run.row), cookie=run.row + 1 + _ROW_COOKIE)
 
-    def inner(self, inode: int) -> bytes:
-        """The path of `inode` below the topmost entry."""
-        path = self.entry(inode).path
-        return path[len(self._path) :].lstrip(b"/")
+    def where(self, inode: int) -> bytes:
+        """The path of `inode` in the mount."""
+        return _join(self._place, self.entry(inode).path[len(self._path) :].lstrip(b"/")).rstrip(b"/")
 
     def _directory(self, inode: int) -> bytes:
         entry = self.entry(inode)

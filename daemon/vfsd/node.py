@@ -24,6 +24,8 @@ FOREVER = 1e9
 NAME_SECONDS = 1.0
 # Cookies of a listing: `.` is 1, `..` is 2, what follows counts from here.
 FIRST_COOKIE = 3
+# In `--all`, the directory of a repo that holds its commits by id.
+COMMITS = b"@commits"
 
 
 class Node(msgspec.Struct, frozen=True, gc=False):

@@ -13,8 +13,8 @@ from vfs.metrics.counters import Registry
 from vfs.metrics.names import PUSHED
 
 # notify_store(inode, offset, data) of pyfuse3, or one for a test.
-Store = Callable[[int, int, bytes | memoryview], None]
-Files = Sequence[tuple[int, bytes | memoryview]]
+Store = Callable[[int, int, bytes], None]
+Files = Sequence[tuple[int, bytes]]
 
 # Bytes that wait to be pushed; what comes on top is left for its readers to ask for.
 WAITING_MAX = 32 << 20
@@ -84,7 +84,7 @@ class Pusher:
 
     def _push(self, files: Files) -> Files:
         """Push; those that the kernel does not know."""
-        unknown: list[tuple[int, bytes | memoryview]] = []
+        unknown: list[tuple[int, bytes]] = []
         for inode, data in files:
             if self.off:
                 break

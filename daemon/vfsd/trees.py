@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from vfs.content.prefetch.prefetcher import Prefetcher
@@ -16,7 +17,7 @@ from vfs.tree.tree import Tree, check_root
 from vfsd.counted import CountedCache
 from vfsd.entries import Entries
 from vfsd.mounted import MountedTree
-from vfsd.node import FOREVER, ROOT, Part
+from vfsd.node import COMMITS, FOREVER, ROOT, Part
 from vfsd.patience import Patience, PatientBlobs, PatientPages
 from vfsd.space import Space
 
@@ -56,15 +57,24 @@ class Trees:
 
     def view(self, view: View, *, above: Part) -> Part:
         """A commit shown under the name of a view."""
-        return self.space.named(("view", view.name), lambda inode: self._make(view, top=inode, above=above))
+        key, place = ("view", view.name), os.fsencode(view.name)
+        return self.space.named(key, lambda inode: self._make(view, top=inode, above=above, place=place))
 
     def named(self, repo: str, commit: Digest, *, name: str, above: Part, seconds: float) -> Part:
-        """A commit shown under a name that may come to mean another: each pair of name and commit is a region."""
+        """A commit shown under a name that may come to mean another: each pair of name and commit is a region.
+
+        Without a name, it is shown under its id.
+        """
         view = View(name, repo, commit.hex())
         key = ("tree", repo, name, commit)
-        return self.space.named(key, lambda inode: self._make(view, top=inode, above=above, seconds=seconds))
+        parts = [repo.encode(), name.encode()] if name else [repo.encode(), COMMITS, commit.hex().encode()]
+        return self.space.named(
+            key, lambda inode: self._make(view, top=inode, above=above, place=b"/".join(parts), seconds=seconds)
+        )
 
-    def _make(self, view: View, *, top: int, above: Part | None, seconds: float = FOREVER) -> MountedTree:
+    def _make(
+        self, view: View, *, top: int, above: Part | None, place: bytes = b"", seconds: float = FOREVER
+    ) -> MountedTree:
         commit = bytes.fromhex(view.commit)
         return MountedTree(
             self.space,
@@ -75,6 +85,7 @@ class Trees:
             above=None if above is None else above.glimpse,
             open_tree=self._opener(view.repo, commit),
             path=view.path,
+            place=place,
             name_seconds=seconds,
         )
 

@@ -4,8 +4,8 @@ Packs hold small files in tree order, so what comes next is one range, and one r
 
 - **In order.** A reader that goes through the tree gets a window ahead of it that doubles as it goes on. What was
   brought may be answered by the kernel alone, so its progress shows only where it meets a file that was left out.
-- **Shuffled.** Reads scattered over one region of the tree, as by a loader that shuffles its files, bring in the region from
-  its start, a multiple of what was read at a time: soon all of it is there, and a reader of few files costs little.
+- **Shuffled.** Reads scattered over one region of the tree, as by a loader that shuffles its files, bring in the region
+  from its start, a multiple of what was read at a time: soon all of it is there; a reader of few files costs little.
 """
 
 from __future__ import annotations

@@ -23,9 +23,11 @@ from vfsd.fuse import Asked, Operations
 from vfsd.interrupts import Interrupts
 from vfsd.lineage import Lineage, open_lineage
 from vfsd.meters import Meters
-from vfsd.mount import mount_options
+from vfsd.mount import mount_options, push_pages
+from vfsd.names_ahead import MountLister, NamesAhead
 from vfsd.node import ROOT
 from vfsd.patience import Patience
+from vfsd.push import Pusher
 from vfsd.shim import Shim
 from vfsd.threads import Threads
 from vfsd.trees import Trees
@@ -64,18 +66,21 @@ async def operations(
     patience.hurry_this_thread()
     meters, troubles = Meters(counters, Troubles()), list[str]()
     prefetcher = trees.prefetcher(troubles.append)
+    pusher, names = Pusher(push_pages, counters), NamesAhead(MountLister("/nowhere"))
     yield Operations(
         files,
         threads=Threads(2),
         meters=meters,
         lineage=lineage,
-        ahead=Ahead(files, prefetcher),
+        ahead=Ahead(files, prefetcher, trees.blobs, pusher, names),
         interrupts=Interrupts(Shim()),
         asked=Asked(),
         owner=(1000, 1001),
         deadline=10.0,
     )
     prefetcher.close()
+    names.close()
+    assert pusher.close()
     assert not troubles
 
 

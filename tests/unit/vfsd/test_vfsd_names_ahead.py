@@ -114,7 +114,7 @@ def test_a_real_directory_is_listed_to_its_end(tmp_path: Path) -> None:
     whole = lister(Part(b"d", 0, 10_000))
     assert (whole.names, whole.end) == (3002, True)
     first = lister(Part(b"d", 0, 5))
-    assert not first.end and 5 <= first.names
+    assert not first.end and first.names >= 5
     rest = lister(Part(b"d", first.cookie, 10_000))
     assert (first.names + rest.names, rest.end) == (3002, True)
     with pytest.raises(FileNotFoundError):

@@ -26,14 +26,14 @@ class Kernel:
         self.held.set()
         self.calls = 0
 
-    def store(self, inode: int, offset: int, data: bytes | memoryview) -> None:
+    def store(self, inode: int, offset: int, data: bytes) -> None:
         self.calls += 1
         assert self.held.wait(20)
         number = self.refuses or (errno.ENOENT if inode in self.unknown else 0)
         if number:
             raise OSError(number, os.strerror(number))
         assert offset == 0
-        self.pages[inode] = bytes(data)
+        self.pages[inode] = data
 
 
 def wait_for(true: Callable[[], bool]) -> None:
@@ -46,7 +46,7 @@ def wait_for(true: Callable[[], bool]) -> None:
 def test_files_reach_the_kernel_and_are_counted() -> None:
     kernel, counters = Kernel(), Registry()
     pusher = Pusher(kernel.store, counters)
-    pusher.push([(7, b"seven"), (8, memoryview(b"eight!"))])
+    pusher.push([(7, b"seven"), (8, b"eight!")])
     wait_for(lambda: kernel.pages == {7: b"seven", 8: b"eight!"})
     assert counters.counter(PUSHED).value == 11
     assert pusher.close()
