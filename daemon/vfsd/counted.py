@@ -16,7 +16,7 @@ class CountedCache:
         self._misses = counters.counter(CACHE_MISSES)
         self._drops = counters.counter(CACHE_DROPS)
 
-    def get(self, pack: bytes, offset: int, length: int) -> bytes | None:
+    def get(self, pack: bytes, offset: int, length: int) -> bytes | memoryview | None:
         """See `PackCache.get`."""
         found = self._inner.get(pack, offset, length)
         (self._misses if found is None else self._hits).add()

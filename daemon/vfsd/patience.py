@@ -12,7 +12,7 @@ from vfs.content.page import Page
 from vfs.content.source import PackCache
 from vfs.errors import Corrupt
 from vfs.metrics.counters import Registry
-from vfs.metrics.names import CORRUPT, MEMORY_HITS, MEMORY_MISSES, PARTS
+from vfs.metrics.names import CORRUPT, MEMORY_HITS, MEMORY_MISSES, PARTS, REFETCHED
 from vfs.model.entry import BlobRef
 from vfs.store.protocol import Store
 from vfs.tree.index import Index
@@ -70,7 +70,8 @@ class PatientBlobs(Blobs):
     def __init__(
         self, store: Store, patience: Patience, counters: Registry, *, memory: int, cache: PackCache | None = None
     ) -> None:
-        super().__init__(store, memory=memory, cache=cache, guards=GUARDS)
+        refetched = counters.counter(REFETCHED)
+        super().__init__(store, memory=memory, cache=cache, guards=GUARDS, refetched=refetched)
         self._patience = patience
         self._hits = counters.counter(MEMORY_HITS)
         self._misses = counters.counter(MEMORY_MISSES)

@@ -10,6 +10,7 @@ from vfs.content.limits import MIB, check_ref, place
 from vfs.content.page import Page, unpack_page
 from vfs.content.source import PackCache, PackSource
 from vfs.errors import Corrupt, VfsError
+from vfs.metrics.counters import Counter
 from vfs.model.entry import BlobRef
 from vfs.model.ids import digest_of
 from vfs.store.protocol import Store
@@ -31,15 +32,27 @@ class Blobs:
     Invariant: what is returned hashes to the digest of its reference, or is part of what did.
     """
 
-    def __init__(self, store: Store, *, memory: int = MEMORY, cache: PackCache | None = None, guards: int = 0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        memory: int = MEMORY,
+        cache: PackCache | None = None,
+        guards: int = 0,
+        refetched: Counter | None = None,
+    ) -> None:
         """At most `memory` bytes of raw blobs are kept; `cache` is asked before the store and given what was right.
 
         `guards`: bytes to take for the guards of chunks, without which every part takes its whole chunk.
+        `refetched` counts ranges that came damaged from the store and were asked for again.
         """
         source = self._source = PackSource(store, cache)
         self._guards = Guards(memory=guards)
-        self._chunks: Fetcher[bytes] = Fetcher(source, self._verified, memory=memory - memory // PAGE_SHARE)
-        self._pages: Fetcher[Page] = Fetcher(source, unpack_page, memory=memory // PAGE_SHARE, around=PAGES_AROUND)
+        for_pages = memory // PAGE_SHARE
+        self._chunks: Fetcher[bytes] = Fetcher(source, self._verified, memory=memory - for_pages, refetched=refetched)
+        self._pages: Fetcher[Page] = Fetcher(
+            source, unpack_page, memory=for_pages, around=PAGES_AROUND, refetched=refetched
+        )
 
     def get(self, ref: BlobRef) -> bytes:
         """The raw bytes of a chunk; Corrupt, naming pack and offset, when they are not what `ref` says."""

@@ -13,6 +13,7 @@ from vfs.content.lru import ByteLRU
 from vfs.content.ranges import Range, join_ranges
 from vfs.content.source import PackSource
 from vfs.errors import Corrupt, StoreError
+from vfs.metrics.counters import Counter
 from vfs.model.entry import BlobRef
 
 T = TypeVar("T")
@@ -29,10 +30,20 @@ class Fetcher(Generic[T]):
     """
 
     def __init__(
-        self, source: PackSource, verify: Callable[[bytes, BlobRef], T], *, memory: int, around: int = 0
+        self,
+        source: PackSource,
+        verify: Callable[[bytes, BlobRef], T],
+        *,
+        memory: int,
+        around: int = 0,
+        refetched: Counter | None = None,
     ) -> None:
-        """`memory`: bytes of values to keep. `around`: bytes on either side of a blob that go to a local cache."""
+        """`memory`: bytes of values to keep. `around`: bytes on either side of a blob that go to a local cache.
+
+        `refetched` counts the ranges that were read from the store again because they came damaged.
+        """
         self._source = source
+        self._refetched = refetched or Counter()
         self._around = around
         self._verify = verify
         self._cache: ByteLRU[BlobRef, T] = ByteLRU(memory)
@@ -57,7 +68,7 @@ class Fetcher(Generic[T]):
             check_ref(ref)
         futures, mine = self._claim(refs)
         try:
-            for span in join_ranges(mine):
+            for span in join_ranges([ref for ref in mine if not self._read_alone(ref, mine[ref])]):
                 self._read(span, mine)
         finally:
             self._abandon(mine)
@@ -84,6 +95,17 @@ class Fetcher(Generic[T]):
         future.set_result(found)
         return future
 
+    def _read_alone(self, ref: BlobRef, future: Future[T]) -> bool:
+        """Settle a blob that lies on local disk as it is, without copying it; what is odd is read the other way."""
+        try:
+            raw = self._source.plain(ref)
+            value = None if raw is None else self._verify(raw, ref)
+        except (Corrupt, StoreError):
+            return False
+        if value is not None:
+            self._succeed(ref, future, value)
+        return value is not None
+
     def _read(self, span: Range, mine: Mapping[BlobRef, Future[T]]) -> None:
         """Settle the blobs in `span`, each with its own outcome: a damaged one does not spoil its neighbours."""
         data = self._source.cached(span.pack, span.start, span.length)
@@ -96,21 +118,31 @@ class Fetcher(Generic[T]):
         else:
             self._fetch(span, mine)
 
-    def _fetch(self, span: Range, mine: Mapping[BlobRef, Future[T]]) -> None:
-        damaged: list[tuple[BlobRef, Exception]]
+    def _fetch(self, span: Range, mine: Mapping[BlobRef, Future[T]], *, again: bool = False) -> None:
+        """Settle the blobs in `span` from the store; what comes damaged is asked for once more."""
         try:
-            data = self._source.fetch(span.pack, span.start, span.length, around=self._around)
-            damaged = self._settle(span.refs, mine, data, span.start)
+            data = self._source.fetch(span.pack, span.start, span.length, around=0 if again else self._around)
         except Exception as failure:
-            damaged = [(ref, failure) for ref in span.refs]
+            for ref in span.refs:
+                self._fail(ref, mine[ref], failure)
+            return
+        damaged = self._settle(span.refs, mine, data, span.start)
+        if not damaged:
+            self._source.keep(span.pack, span.start, data)
+        elif again:
+            for ref, error in damaged:
+                self._fail(ref, mine[ref], error)
         else:
-            if not damaged:
-                self._source.keep(span.pack, span.start, data)
-        for ref, error in damaged:
-            self._fail(ref, mine[ref], error)
+            self._fetch_again([ref for ref, _ in damaged], mine)
+
+    def _fetch_again(self, refs: Iterable[BlobRef], mine: Mapping[BlobRef, Future[T]]) -> None:
+        for span in join_ranges(refs):
+            self._refetched.add()
+            self._source.drop(span.pack, span.start, span.length)
+            self._fetch(span, mine, again=True)
 
     def _settle(
-        self, refs: Iterable[BlobRef], mine: Mapping[BlobRef, Future[T]], data: bytes, start: int
+        self, refs: Iterable[BlobRef], mine: Mapping[BlobRef, Future[T]], data: bytes | memoryview, start: int
     ) -> list[tuple[BlobRef, Exception]]:
         """Settle those of `refs` that are sound in `data`, which begins at `start` of the pack; the others, and why."""
         view, damaged = memoryview(data), list[tuple[BlobRef, Exception]]()

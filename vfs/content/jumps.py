@@ -10,9 +10,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
+from vfs.content.limits import KIB
 from vfs.model.ids import Digest
 
-KIB = 1024
 # What an ordinary mount is asked for at once by a reader that reads on; a jump asks for 4 to 64 KiB.
 LONE_MAX = 128 * KIB
 # Records of a database or an array are read in a few pieces, one after the other.

@@ -10,6 +10,7 @@ from vfs.errors import Corrupt
 from vfs.model.entry import BlobRef
 from vfs.model.ids import DIGEST_SIZE, PACK_ID_SIZE
 
+KIB = 1 << 10
 MIB = 1 << 20
 # A file is cut between these sizes, around the average (see chunker).
 CHUNK_MIN = 256 * 1024

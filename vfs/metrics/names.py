@@ -48,7 +48,7 @@ CACHE_MISSES = Metric("vfs_cache_misses_total", "counter", "Ranges of packs that
 CACHE_DROPS = Metric("vfs_cache_drops_total", "counter", "Cached ranges dropped because they were damaged.")
 PREFETCHED = Metric("vfs_prefetched_bytes_total", "counter", "Bytes of content brought into memory ahead of readers.")
 PUSHED = Metric("vfs_pushed_bytes_total", "counter", "Bytes of content put into the page cache ahead of readers.")
-REFETCHED = Metric("vfs_refetched_total", "counter", "Ranges that came damaged from the store and were asked for again.")
+REFETCHED = Metric("vfs_refetched_total", "counter", "Ranges that came damaged and were asked for again.")
 CORRUPT = Metric("vfs_corrupt_total", "counter", "Blobs refused because they did not match their digest.")
 
 OBSERVED = Metric("vfs_journal_observations_total", "counter", "Opens of files seen by the journal.")
@@ -58,6 +58,6 @@ METRICS: tuple[Metric, ...] = (
     BUILD, STARTED, UP,
     REQUESTS, REQUEST_ERRORS, REQUEST_SECONDS, READ_BYTES,
     STORE_REQUESTS, STORE_ERRORS, STORE_SECONDS, STORE_BYTES,
-    MEMORY_HITS, MEMORY_MISSES, PARTS, CACHE_HITS, CACHE_MISSES, CACHE_DROPS, PREFETCHED, PUSHED, CORRUPT,
+    MEMORY_HITS, MEMORY_MISSES, PARTS, CACHE_HITS, CACHE_MISSES, CACHE_DROPS, PREFETCHED, PUSHED, REFETCHED, CORRUPT,
     OBSERVED, GAPS,
 )  # fmt: skip

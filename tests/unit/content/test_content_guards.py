@@ -200,3 +200,27 @@ def test_a_damaged_part_is_put_right_by_the_whole_chunk(counting: World) -> None
     cache.held.clear()
     with pytest.raises(Corrupt):
         reader.view(file, BLOCK, 20)
+
+
+def test_a_read_within_a_chunk_is_a_view_of_it_and_a_chunk_of_a_local_store_is_not_copied(local: World) -> None:
+    file = large(local, 3 * MIB)
+    blobs = Blobs(local.store)
+    reader = FileReader(blobs)
+    assert isinstance(local.store, NotedStore) and isinstance(file.content, ChunkList)
+    ref = file.content.refs[1]
+    local.store.reads.clear()
+    view = reader.view(file, MIB + 7, 100)
+    assert isinstance(view, memoryview) and view.obj is blobs.get(ref)
+    assert reader.view(file, MIB, MIB) is blobs.get(ref)
+    assert reader.read(file, MIB + 7, 100) == noise(1, MIB)[7:107]
+    assert reader.view(file, MIB - 3, 6) == noise(0, MIB)[-3:] + noise(1, MIB)[:3]
+    # Without the codec byte: what is read is what is kept.
+    assert local.store.reads[0] == (ref.offset + 1, ref.length)
+
+
+def test_a_compressed_chunk_whose_reference_claims_to_be_plain_is_refused(local: World) -> None:
+    ref = put(local, b"text " * MIB)
+    claimed = msgspec.structs.replace(ref, stored=ref.length + 1)
+    with pytest.raises(Corrupt):
+        Blobs(local.store).get(claimed)
+    assert Blobs(local.store).get(ref) == b"text " * MIB

@@ -64,7 +64,7 @@ class DiskCache:
         self._unchecked = CHECK_EVERY  # another process may have filled the cache
         self._paused_until = float("-inf")
 
-    def get(self, pack: bytes, offset: int, length: int) -> bytes | None:
+    def get(self, pack: bytes, offset: int, length: int) -> memoryview | None:
         """`length` bytes at `offset` of a pack; None when they are not all there and sound."""
         mirror = self._mirror(pack)
         try:

@@ -31,7 +31,7 @@ class Mirror:
         self._seen = 0
         self._pieces = PieceMap()
 
-    def read(self, start: int, end: int) -> bytes | None:
+    def read(self, start: int, end: int) -> memoryview | None:
         """The bytes `start` to `end`, checked; None when some are missing or damaged."""
         with self._lock:
             if not self._open(create=False):
@@ -41,8 +41,8 @@ class Mirror:
             if pieces is None:
                 return None
             first = pieces[0].offset
-            data = os.pread(self._data, pieces[-1].end - first, first)
-            if not self._check(pieces, memoryview(data), first):
+            data = memoryview(os.pread(self._data, pieces[-1].end - first, first))
+            if not self._check(pieces, data, first):
                 return None
         return data[start - first : end - first]
 
