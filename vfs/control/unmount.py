@@ -6,7 +6,9 @@ import errno
 import os
 import shutil
 import subprocess
+import time
 
+from vfs.control.holders import Holder, holders
 from vfs.errors import Busy, MountError
 from vfs.files.translate import cause_of
 from vfs.workspace import syscalls
@@ -16,14 +18,32 @@ FUSERMOUNT = "fusermount3"
 _PLACES = "/usr/bin:/bin:/usr/local/bin"
 # fusermount3 only talks to the kernel; a busy machine may keep it for a second.
 _PATIENCE = 10.0
+# How long a mount may be busy without anybody who holds it.
+_MOMENTS = 1.0
+_LOOK_AGAIN = 0.02
 
 
 def unmount(mountpoint: str, *, lazy: bool = False) -> None:
     """Unmount what is on `mountpoint`; `lazy` detaches it while it is still in use.
 
     Busy when something is open in it, MountError with the cause otherwise; what is not a mount point
-    any more counts as unmounted.
+    any more counts as unmounted. Opens that were reported to the daemon and not yet seen by it keep
+    the mount busy for some moments after the last program let go: that is waited for, up to a second.
     """
+    end = time.monotonic() + _MOMENTS
+    held: set[Holder] = set()
+    while True:
+        try:
+            return _unmount(mountpoint, lazy)
+        except Busy:
+            # What the daemon has open for a moment is another file at the next look.
+            before, held = held, set(holders(mountpoint))
+            if before & held or time.monotonic() >= end:
+                raise
+        time.sleep(_LOOK_AGAIN)
+
+
+def _unmount(mountpoint: str, lazy: bool) -> None:
     if os.geteuid() == 0:
         _unmount_as_root(mountpoint, lazy)
     else:
