@@ -128,7 +128,9 @@ class Fetcher(Generic[T]):
             return
         damaged = self._settle(span.refs, mine, data, span.start)
         if not damaged:
-            self._source.keep(span.pack, span.start, data)
+            # What came with its neighbours was put into the cache together with them.
+            if again or not self._around:
+                self._source.keep(span.pack, span.start, data)
         elif again:
             for ref, error in damaged:
                 self._fail(ref, mine[ref], error)

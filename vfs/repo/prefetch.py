@@ -44,6 +44,8 @@ def prefetch(library: Library, resolved: Resolved, *, progress: Progress | None 
     for done in ordered_map(lambda group: _load(library, group), requests(chunks()), workers=WORKERS, ahead=WORKERS):
         size += done
         shown.advance(done, 0)
+    if library.cache is not None:
+        library.cache.flush()
     return Fetched(files, size)
 
 

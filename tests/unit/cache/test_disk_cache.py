@@ -30,6 +30,14 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
+class Prompt(DiskCache):
+    """A cache that has written what it was given when `put` returns: most of these tests look at its files."""
+
+    def put(self, pack: bytes, offset: int, data: bytes | memoryview) -> None:
+        super().put(pack, offset, data)
+        self.flush()
+
+
 def make(root: Path, *, limit: int = 1 << 30, floor: int = 0, heard: list[str] | None = None) -> DiskCache:
     """A cache at `root`; warnings go to `heard`, or fail the test."""
 
@@ -37,7 +45,7 @@ def make(root: Path, *, limit: int = 1 << 30, floor: int = 0, heard: list[str] |
         assert heard is not None, message
         heard.append(message)
 
-    return DiskCache(root, limit=limit, floor=floor, warn=warn)
+    return Prompt(root, limit=limit, floor=floor, warn=warn)
 
 
 RANGES = st.lists(st.tuples(st.integers(0, 300_000), st.integers(1, 200_000), st.booleans()), max_size=30)
@@ -85,7 +93,7 @@ def test_what_was_put_is_found_by_another_process_and_nothing_else(root: Path) -
         "import sys; from vfs.content.cache.disk import DiskCache\n"
         f"c = DiskCache({str(root)!r}, limit=1 << 30, floor=0, warn=print)\n"
         f"sys.stdout.buffer.write(c.get({PACK!r}, 100_001, 899_998)); assert c.get({PACK!r}, 99_999, 5) is None\n"
-        f"c.put({PACK!r}, 0, b'x' * 10)"
+        f"c.put({PACK!r}, 0, b'x' * 10); c.close()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=True)
     assert done.stdout == data[100_001:999_999]

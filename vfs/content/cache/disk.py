@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from vfs.content.cache.behind import Behind, Piece
 from vfs.content.cache.eviction import evict, existing, free_bytes, mirrors, remove
 from vfs.content.cache.mirror import Mirror
 from vfs.errors import LocalIOError
@@ -23,6 +24,8 @@ OPEN_MIRRORS = 128
 CHECK_EVERY = 64 << 20
 # After a failed write, leave the disk alone for this long.
 PAUSE_SECONDS = 10.0
+# What the disk has not taken by then when the cache is closed is fetched again another time.
+CLOSE_SECONDS = 10.0
 # A mirror's time of use is noted at most this often.
 TOUCH_SECONDS = 30.0
 
@@ -42,7 +45,8 @@ class DiskCache:
     """Pieces of packs below `root`, whichever store they are from: the ids of packs are random 128-bit numbers.
 
     `warn` gets one line when the disk does not take what is written; reads go on from the store.
-    Thread-safe; several processes may use one root.
+    Thread-safe; several processes may use one root. What was put is written by a thread of its own: others see it after
+    `flush`, this object at once.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class DiskCache:
         self._directory = self.root / PACKS
         self._limit, self._floor = limit, floor
         self._warn, self._clock = warn, clock
+        self._behind = Behind(self._write)
         self._lock = threading.Lock()
         self._open: OrderedDict[bytes, Mirror] = OrderedDict()
         self._touched: dict[bytes, float] = {}
@@ -66,6 +71,9 @@ class DiskCache:
 
     def get(self, pack: bytes, offset: int, length: int) -> memoryview | None:
         """`length` bytes at `offset` of a pack; None when they are not all there and sound."""
+        waiting = self._behind.get(pack, offset, offset + length)
+        if waiting is not None:
+            return waiting
         mirror = self._mirror(pack)
         try:
             data = mirror.read(offset, offset + length)
@@ -77,28 +85,41 @@ class DiskCache:
         return data
 
     def put(self, pack: bytes, offset: int, data: bytes | memoryview) -> None:
-        """Keep `data`, if the disk lets us."""
+        """Keep `data`, if the disk lets us. Waits for the disk only when it does not keep up."""
         if self._clock() < self._paused_until:
             return
-        try:
-            if self._has_room(len(data)):
-                self._account(self._mirror(pack).write(offset, data))
-        except OSError as error:
-            self._trouble("written", error)
+        piece = Piece(pack, offset, data)
+        if not self._behind.put(piece):
+            self._write(piece)
 
     def drop(self, pack: bytes, offset: int, length: int) -> None:
         """Forget a range that turned out not to hold what the store has."""
+        self._behind.drop(pack, offset, offset + length)
         try:
             self._mirror(pack).drop(offset, offset + length)
         except OSError as error:
             self._trouble("written", error)
 
+    def flush(self) -> None:
+        """Return when all that was put is written, or could not be."""
+        self._behind.flush()
+
     def close(self) -> None:
-        """Release all descriptors."""
+        """Write what waits, for some seconds at most, and release all descriptors."""
+        self._behind.flush(CLOSE_SECONDS)
         with self._lock:
             kept, self._open = list(self._open.values()), OrderedDict()
         for mirror in kept:
             mirror.close()
+
+    def _write(self, piece: Piece) -> None:
+        if self._clock() < self._paused_until:
+            return
+        try:
+            if self._has_room(len(piece.data)):
+                self._account(self._mirror(piece.pack).write(piece.offset, piece.data))
+        except OSError as error:
+            self._trouble("written", error)
 
     def _mirror(self, pack: bytes) -> Mirror:
         with self._lock:
