@@ -27,7 +27,7 @@ from vfsd.lineage import Lineage
 from vfsd.lines import Lines
 from vfsd.meters import Meters
 from vfsd.node import FOREVER, Absent, Listed, Node, occupied
-from vfsd.onward import Onward
+from vfsd.onward import Onward, Page
 from vfsd.patience import WouldWait
 from vfsd.threads import Threads
 
@@ -38,9 +38,10 @@ _FORMATS = {Kind.FILE: stat.S_IFREG, Kind.DIR: stat.S_IFDIR, Kind.SYMLINK: stat.
 # What stdio and Python read at once. Larger buffers would be mapped and unmapped at each open of a small file.
 _BLOCK = 64 << 10
 _SECTOR = 512
-# Listings of made-up directories that are being read, with the lines that did not fit the kernel's buffer.
-_LISTINGS_KEPT = 64
+# Listings that are being read, with the lines that were made ready and did not fit the kernel's buffer.
+_LISTINGS_KEPT = 16
 
+_Page = Page[pyfuse3.EntryAttributes]
 Handler = Callable[Concatenate["Operations", P], Coroutine[Any, Any, T]]
 
 
@@ -67,6 +68,14 @@ def _guarded(handler: Handler[P, T]) -> Handler[P, T]:
     return answer
 
 
+def _fill(out: pyfuse3.EntryAttributes, inode: int, mode: int, size: int, stored: int, mtime_ns: int) -> None:
+    out.st_ino = inode
+    out.st_mode = mode
+    out.st_size = size
+    out.st_blocks = (stored + _SECTOR - 1) // _SECTOR
+    out.st_atime_ns = out.st_ctime_ns = out.st_mtime_ns = mtime_ns
+
+
 class Asked(msgspec.Struct):
     """What the kernel is to ask for each time, though it could do without: settled before the first request.
 
@@ -78,16 +87,16 @@ class Asked(msgspec.Struct):
 
 
 class _Rests:
-    """Lines that the store was asked for and that did not fit the kernel's buffer, by directory and cookie."""
+    """Lines that were made ready and did not fit the kernel's buffer, by directory and cookie."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[int, int], Sequence[Listed]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int], _Page] = OrderedDict()
 
-    def take(self, inode: int, cookie: int) -> Sequence[Listed] | None:
+    def take(self, inode: int, cookie: int) -> _Page | None:
         return self._kept.pop((inode, cookie), None)
 
-    def keep(self, inode: int, cookie: int, lines: Sequence[Listed]) -> None:
-        self._kept[inode, cookie] = lines
+    def keep(self, inode: int, cookie: int, page: _Page) -> None:
+        self._kept[inode, cookie] = page
         if len(self._kept) > _LISTINGS_KEPT:
             self._kept.popitem(last=False)
 
@@ -126,8 +135,7 @@ class Operations(pyfuse3.Operations):
         self._uid, self._gid = owner
         self._deadline = deadline
         self._rests = _Rests()
-        self._onward = Onward(file_system, threads, deadline=deadline)
-        self._line = self._blank(FOREVER, FOREVER)
+        self._onward = Onward(self._make_page, threads, deadline=deadline)
 
     async def _ask(self, function: Callable[..., T], *args: object) -> T:
         try:
@@ -157,11 +165,7 @@ class Operations(pyfuse3.Operations):
 
     def _attributes(self, node: Node) -> pyfuse3.EntryAttributes:
         entry, out = node.entry, self._blank(node.name_seconds, node.attr_seconds)
-        out.st_ino = node.inode
-        out.st_mode = _FORMATS[entry.kind] | entry.mode
-        out.st_size = entry.size
-        out.st_blocks = -(-occupied(entry) // _SECTOR)
-        out.st_atime_ns = out.st_ctime_ns = out.st_mtime_ns = entry.mtime_ns
+        _fill(out, node.inode, _FORMATS[entry.kind] | entry.mode, entry.size, occupied(entry), entry.mtime_ns)
         return out
 
     @_guarded
@@ -228,47 +232,50 @@ class Operations(pyfuse3.Operations):
     @_guarded
     async def readdir(self, fh: int, start_id: int, token: pyfuse3.ReaddirToken) -> None:
         """Names with their attributes, as many as the kernel has room for."""
-        lines = self._rests.take(fh, start_id) or await self._listing(fh, start_id)
-        while lines:
-            if isinstance(lines, Lines):
-                fits, start_id = self._reply_columns(token, lines, start_id)
-                if not fits and lines.end is not None:
-                    self._onward.fetch(fh, lines.end)
-            else:
-                fits, start_id = self._reply_lines(token, fh, lines, start_id)
+        page = self._rests.take(fh, start_id) or await self._page(fh, start_id)
+        while page:
+            fits, start_id = self._reply(token, fh, page, start_id)
             if not fits:
+                self._onward.fetch(fh, page.end)
                 return
             # Others get their turn: a buffer of the kernel's may take some thousand lines.
             await trio.lowlevel.checkpoint()
-            lines = await self._listing(fh, start_id)
+            page = await self._page(fh, start_id)
 
-    async def _listing(self, fh: int, cookie: int) -> Sequence[Listed]:
-        try:
-            return self._files.listing(fh, cookie)
-        except WouldWait:
-            await self._until(lambda: self._onward.arrival(fh, cookie))
-            return await self._ask(self._files.listing, fh, cookie)
+    async def _page(self, fh: int, cookie: int) -> _Page | Lines:
+        ahead = await self._until(lambda: self._onward.take(fh, cookie))
+        if ahead is not None:
+            return ahead
+        lines = await self._ask(self._files.listing, fh, cookie)
+        return lines if isinstance(lines, Lines) else self._ready(lines)
 
-    def _reply_lines(
-        self, token: pyfuse3.ReaddirToken, fh: int, lines: Sequence[Listed], cookie: int
-    ) -> tuple[bool, int]:
-        """Whether all of `lines` had room in the kernel's buffer, and the cookie of the last that had."""
-        for place, line in enumerate(lines):
-            if not pyfuse3.readdir_reply(token, line.name, self._attributes(line.node), line.cookie):
-                self._rests.keep(fh, cookie, lines[place:])
-                return False, cookie
-            cookie = line.cookie
-        return True, cookie
+    def _make_page(self, fh: int, cookie: int) -> _Page:
+        return self._ready(self._files.listing(fh, cookie))
 
-    def _reply_columns(self, token: pyfuse3.ReaddirToken, lines: Lines, cookie: int) -> tuple[bool, int]:
-        """As `_reply_lines`. Half a microsecond a line: one object is filled anew for each, what never changes once."""
-        out, reply = self._line, pyfuse3.readdir_reply
-        for following, name, inode, mode, size, stored, mtime in lines.columns():
-            out.st_ino = inode
-            out.st_mode = mode
-            out.st_size = size
-            out.st_blocks = (stored + _SECTOR - 1) // _SECTOR
-            out.st_atime_ns = out.st_ctime_ns = out.st_mtime_ns = mtime
+    def _ready(self, lines: Sequence[Listed]) -> _Page:
+        if not isinstance(lines, Lines):
+            return Page([(line.name, self._attributes(line.node), line.cookie) for line in lines], None)
+        ready = []
+        for cookie, name, inode, mode, size, stored, mtime in lines.columns():
+            out = self._blank(FOREVER, FOREVER)
+            _fill(out, inode, mode, size, stored, mtime)
+            ready.append((name, out, cookie))
+        return Page(ready, lines.end)
+
+    def _reply(self, token: pyfuse3.ReaddirToken, fh: int, page: _Page | Lines, cookie: int) -> tuple[bool, int]:
+        """Whether all of `page` had room in the kernel's buffer, and the cookie of the last line that had."""
+        reply = pyfuse3.readdir_reply
+        if isinstance(page, Page):
+            for place, (name, attributes, following) in enumerate(page.lines):
+                if not reply(token, name, attributes, following):
+                    self._rests.keep(fh, cookie, Page(page.lines[place:], page.end))
+                    return False, cookie
+                cookie = following
+            return True, cookie
+        # Half a microsecond a line: one object is filled anew for each, with what is not the same in all.
+        out = self._blank(FOREVER, FOREVER)
+        for following, name, inode, mode, size, stored, mtime in page.columns():
+            _fill(out, inode, mode, size, stored, mtime)
             if not reply(token, name, out, following):
                 return False, cookie
             cookie = following
