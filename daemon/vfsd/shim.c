@@ -1,7 +1,7 @@
 /* Stands between pyfuse3 and libfuse for what pyfuse3 does not pass on.
  *
- * Loaded with RTLD_GLOBAL before pyfuse3, it is found first under the name fuse_session_new and wraps the table of
- * operations that pyfuse3 hands over:
+ * Loaded with RTLD_GLOBAL before pyfuse3, it is found first under the names by which a session is made (one up to
+ * libfuse 3.16, others since) and wraps the table of operations that pyfuse3 hands over:
  *
  * - Every request gets a number. When the kernel says that the program waiting for it got a signal, the number and the
  *   thread's id are written to a pipe, and the daemon may end its work on the request. pyfuse3 runs a handler at once
@@ -129,15 +129,45 @@ static struct fuse_lowlevel_ops wrap(const struct fuse_lowlevel_ops *ops, size_t
 }
 
 typedef struct fuse_session *(*new_session)(struct fuse_args *, const struct fuse_lowlevel_ops *, size_t, void *);
+typedef struct fuse_session *(*new_versioned)(struct fuse_args *, const struct fuse_lowlevel_ops *, size_t, void *,
+					      void *);
 
-/* libfuse up to 3.16. */
-#undef fuse_session_new
-__attribute__((visibility("default"))) struct fuse_session *
-fuse_session_new(struct fuse_args *args, const struct fuse_lowlevel_ops *ops, size_t size, void *userdata)
+static struct fuse_session *versioned(const char *name, struct fuse_args *args, const struct fuse_lowlevel_ops *ops,
+				      size_t size, void *version, void *userdata)
+{
+	new_versioned next = (new_versioned)dlsym(RTLD_NEXT, name);
+	struct fuse_lowlevel_ops table = wrap(ops, size);
+	return next ? next(args, &table, sizeof table, version, userdata) : NULL;
+}
+
+/* The names are given to the assembler: some headers declare one or the other of them, as a function or a macro. */
+#define EXPORTED(name) __asm__(name) __attribute__((visibility("default")))
+
+/* libfuse up to 3.16, and what was built against it. */
+struct fuse_session *shim_new(struct fuse_args *, const struct fuse_lowlevel_ops *, size_t, void *)
+	EXPORTED("fuse_session_new");
+struct fuse_session *shim_new(struct fuse_args *args, const struct fuse_lowlevel_ops *ops, size_t size, void *userdata)
 {
 	new_session next = (new_session)dlsym(RTLD_NEXT, "fuse_session_new");
 	struct fuse_lowlevel_ops table = wrap(ops, size);
 	return next ? next(args, &table, sizeof table, userdata) : NULL;
+}
+
+/* libfuse from 3.17 on, whose header turns fuse_session_new into one of these. `version` is passed on unseen. */
+struct fuse_session *shim_new_versioned(struct fuse_args *, const struct fuse_lowlevel_ops *, size_t, void *, void *)
+	EXPORTED("fuse_session_new_versioned");
+struct fuse_session *shim_new_versioned(struct fuse_args *args, const struct fuse_lowlevel_ops *ops, size_t size,
+					void *version, void *userdata)
+{
+	return versioned("fuse_session_new_versioned", args, ops, size, version, userdata);
+}
+
+struct fuse_session *shim_new_underscored(struct fuse_args *, const struct fuse_lowlevel_ops *, size_t, void *, void *)
+	EXPORTED("_fuse_session_new");
+struct fuse_session *shim_new_underscored(struct fuse_args *args, const struct fuse_lowlevel_ops *ops, size_t size,
+					  void *version, void *userdata)
+{
+	return versioned("_fuse_session_new", args, ops, size, version, userdata);
 }
 
 /* The number of the request whose handler is being called; 0 before the first. */
