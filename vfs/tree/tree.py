@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -43,6 +44,8 @@ class Tree:
         self.pages = pages or Pages(source)
         self.root_ref = root
         self._top: Child | None = None
+        # Where `run` was last: rows are asked for one after another. Does not keep the leaf from being forgotten.
+        self._near: tuple[int, Callable[[], Leaf | None]] = (0, lambda: None)
 
     @property
     def top(self) -> Child:
@@ -95,6 +98,10 @@ class Tree:
 
     def run(self, row: int) -> tuple[int, Leaf]:
         """(first row, leaf) of the leaf that holds `row`, for callers that walk rows; PathNotFound as `entry_at`."""
+        near, known = self._near
+        leaf = known()
+        if leaf is not None and 0 <= row - near < leaf.count:
+            return near, leaf
         if not 0 <= row < self.entries:
             raise PathNotFound(f"row {row}: the tree has {self.entries} entries")
         child, start = self.top, 0
@@ -103,7 +110,9 @@ class Tree:
             position = index.for_row(row - start)
             start += index.starts[position]
             child = index.child(position)
-        return start, self.pages.leaf(child)
+        leaf = self.pages.leaf(child)
+        self._near = (start, weakref.ref(leaf))
+        return start, leaf
 
     def children(self, path: bytes, *, after: bytes = b"") -> Iterator[tuple[int, Entry]]:
         """(row, entry) of what is in the directory `path`, in the order of names, after the name `after`."""
