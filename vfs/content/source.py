@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from vfs.content.codec import RAW
 from vfs.content.limits import KIB
 from vfs.content.pack import pack_key
 from vfs.model.entry import BlobRef
@@ -12,6 +13,7 @@ from vfs.store.protocol import Store
 
 # From this size on a read of its own, some 10 µs, is cheaper than a copy out of a larger one.
 ALONE = 256 * KIB
+RAW_CODEC = bytes((RAW,))
 
 
 class PackCache(Protocol):
@@ -52,12 +54,14 @@ class PackSource:
     def plain(self, ref: BlobRef) -> bytes | None:
         """The raw bytes of a large blob of a local store that is stored as it is; None for any other.
 
-        They are read without their codec byte, so into a buffer that holds nothing else and needs no copy. That the
-        codec is 0 follows from the stored length, and is proved by the digest.
+        They are read without their codec byte, so into a buffer that holds nothing else and needs no copy.
         """
         if self._local is None or ref.stored != ref.length + 1 or ref.length < ALONE:
             return None
-        return self._store.get(pack_key(ref.pack), start=ref.offset + 1, length=ref.length)
+        raw = self._store.get(pack_key(ref.pack), start=ref.offset + 1, length=ref.length)
+        # Whoever reads the blob as a whole must find it sound, too.
+        codec = self._local.get(pack_key(ref.pack), start=ref.offset, length=1)
+        return raw if codec == RAW_CODEC else None
 
     def cached(self, pack: bytes, start: int, length: int) -> bytes | memoryview | None:
         """The range if the cache has all of it."""

@@ -218,6 +218,14 @@ def test_a_read_within_a_chunk_is_a_view_of_it_and_a_chunk_of_a_local_store_is_n
     assert local.store.reads[0] == (ref.offset + 1, ref.length)
 
 
+def test_a_damaged_codec_byte_is_found_although_the_content_is_whole(local: World, tmp_path: Path) -> None:
+    ref = put(local, noise(1, MIB))
+    path = tmp_path / pack_key(ref.pack)
+    path.write_bytes(flipped(path.read_bytes(), ref.offset, 3))
+    with pytest.raises(Corrupt, match="stored blob has codec 8"):
+        Blobs(local.store).get(ref)
+
+
 def test_a_compressed_chunk_whose_reference_claims_to_be_plain_is_refused(local: World) -> None:
     ref = put(local, b"text " * MIB)
     claimed = msgspec.structs.replace(ref, stored=ref.length + 1)
