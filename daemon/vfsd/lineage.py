@@ -7,6 +7,7 @@ import os
 
 from vfs.control.spec import MountSpec
 from vfs.errors import JournalError
+from vfs.files.translate import cause_of
 from vfs.journal.log import Journal
 from vfs.journal.observe import Observer
 from vfs.journal.session import begin_session, end_session
@@ -144,14 +145,14 @@ def open_lineage(spec: MountSpec, counters: Registry) -> Lineage:
 def _queue(mountpoint: str) -> Fanotify:
     """A queue of the opens in this mount; OSError."""
     if os.environ.get(VARIABLE) == "0":
-        raise OSError(0, f"{VARIABLE} is 0")
+        raise OSError(errno.ECANCELED, f"{VARIABLE} is 0")
     return Fanotify(mountpoint)
 
 
 def _why(error: OSError) -> str:
     if error.errno == errno.EPERM:
         return "needs CAP_SYS_ADMIN outside of any user namespace"
-    return "not in this kernel" if error.errno == errno.ENOSYS else str(error.strerror)
+    return "not in this kernel" if error.errno == errno.ENOSYS else cause_of(error)
 
 
 def _begin(journal: Journal, spec: MountSpec) -> str:

@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.mount, pytest.mark.root]
 Vfs = Callable[..., Any]
 WAYS = {"open": {"VFSD_FANOTIFY": "0"}, "fanotify": {}}
 FILES = 40
+ORDINARY = 65534
 
 READER = r"""
 #include <fcntl.h>
@@ -122,7 +123,7 @@ def read_in_every_way(point: Path, names: list[str], reader: Path) -> None:
     run("sh", "-c", CHAIN.format(*at[17:20]))
     run("bash", "-c", f"cat {at[20]} {at[21]} | sort - {at[22]} | tee /dev/null | wc; (cat {at[23]} & wait)")
     # By a name relative to the mount: the directories above are for root alone.
-    run("setpriv", "--reuid=65534", "--clear-groups", "cat", names[24], cwd=point)
+    run("setpriv", f"--reuid={ORDINARY}", "--clear-groups", "cat", names[24], cwd=point)
 
 
 def test_the_same_reads_give_the_same_records(
@@ -139,7 +140,7 @@ def test_the_same_reads_give_the_same_records(
         seen[way] = facts(events)
     assert seen["open"] == seen["fanotify"]
     assert {fact[2] for fact in seen["open"]} == {name.encode() for name in data[:25]}
-    assert {fact[7] for fact in seen["open"]} == {0, 65534}
+    assert {fact[7] for fact in seen["open"]} == {0, ORDINARY}
     assert max(seen["open"].values()) == 1
 
 
@@ -293,3 +294,36 @@ def test_a_run_records_the_same_in_its_private_namespace(
     assert sorted(read["path"] for read in record["reads"]) == data[:3]
     assert all(read["process"] for read in record["reads"])
     assert b"not complete" not in vfs("lineage", "out").stdout
+
+
+def test_an_ordinary_user_has_opens_as_requests(public_dir: Path, fuse_for_all: None) -> None:
+    home, point = public_dir / "home", public_dir / "home" / "mnt"
+    point.mkdir(parents=True)
+    for path in (home, point):
+        os.chown(path, ORDINARY, ORDINARY)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": str(home),
+        "VFS_STORE": f"file://{home}/store",
+        "VFS_STATE_DIR": str(home / "state"),
+        "VFS_CACHE_DIR": str(home / "cache"),
+    }
+
+    def vfs(*words: str | Path, **more: Any) -> bytes:
+        command = [sys.executable, "-P", "-c", "from vfs.cli.main import main; main()", *words]
+        user = {"user": ORDINARY, "group": ORDINARY, "extra_groups": [], "cwd": home, "env": environment}
+        return subprocess.run(command, stdout=subprocess.PIPE, timeout=60, check=True, **user, **more).stdout
+
+    vfs("init")
+    vfs("repo", "create", "data")
+    vfs("put", "data", "-", "--prefix", "file", input=b"content\n")
+    vfs("mount", "data", point)
+    said = json.loads(vfs("status", "--json", point))["mount"]["daemon"]
+    assert said["lineage"] == "open"
+    assert said["levers"]["opens reported by the kernel"] == "off: needs CAP_SYS_ADMIN outside of any user namespace"
+    vfs("umount", point)
+    vfs("run", "-i", "data", "-o", "out", "--", "sh", "-c", "cat /pfs/data/file > /pfs/out/copy")
+    record = json.loads(vfs("show", "--json", "out"))["record"]
+    assert (record["level"], [read["path"] for read in record["reads"]]) == ("open", ["file"])

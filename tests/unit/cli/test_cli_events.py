@@ -60,6 +60,7 @@ EVENTS: tuple[Event, ...] = (
     OutputsMade(session="s", outputs=(Output(b"made", DIGEST), Output(b"dir", b""))),
     CommitMade(session="s", repo="repo", branch="main", commit=DIGEST, record=b""),
     Gap(session="s", count=3, reason="overflow"),
+    Gap(session="s", count=0, reason="ended", processes=2),
 )
 
 

@@ -15,6 +15,7 @@ from blake3 import blake3
 from vfs.errors import JournalError
 from vfs.journal import arguments, procfs
 from vfs.journal.arguments import Arguments
+from vfs.journal.buffer import UNDESCRIBED
 from vfs.journal.container import container_of
 from vfs.journal.events import Gap, ProcessSeen, ReadsSeen, Watching
 from vfs.journal.log import Journal
@@ -468,3 +469,56 @@ def test_a_child_that_outlives_its_parent_keeps_its_own_description(
 
 def test_the_wait_for_arguments_is_short() -> None:
     assert arguments._WAIT <= 0.1
+
+
+def test_processes_are_described_together_and_known_again(journal: Journal, observer: Observer, spawn: Spawn) -> None:
+    pids = {spawn("/bin/cat").pid for _ in range(5)}
+    keys = observer.keys(pids)
+    assert len(set(keys.values())) == 5 and min(keys.values()) > 0
+    assert observer.keys(pids) == keys
+    observer.flush()
+    assert {seen.pid: seen.argv for seen in _processes(journal).values() if seen.pid in pids} == dict.fromkeys(
+        pids, (b"/bin/cat",)
+    )
+
+
+def test_one_that_just_ended_is_still_itself_and_later_nobody(
+    observer: Observer, spawn: Spawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = spawn("/bin/cat")
+    (key,) = observer.keys([process.pid]).values()
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    # Not waited for yet: it has a start, and no stack.
+    assert observer.keys([process.pid]) == {process.pid: key}
+    process.wait(10)
+    assert observer.keys([process.pid]) == {process.pid: key}
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 2)
+    assert observer.keys([process.pid]) == {process.pid: 0}
+
+
+def test_one_that_was_gone_is_counted_and_no_read_is_lost(journal: Journal, observer: Observer, spawn: Spawn) -> None:
+    process = spawn("/bin/true")
+    process.wait(10)
+    observer.watch_by("fanotify")
+    (key,) = observer.keys([process.pid]).values()
+    observer.read(key, "images", COMMIT, b"a", DIGEST, row=1)
+    assert key == 0 and observer.knows(0, "images", COMMIT, 1) and not observer.knows(0, "images", COMMIT, 2)
+    observer.flush()
+    assert _reads(journal) == [(0, b"a")]
+    gaps = [journal.event(record.seq) for record in journal.records() if record.kind == "gap"]
+    expected = Gap(session=observer.session, count=0, reason=UNDESCRIBED, processes=1)
+    assert gaps == [expected]
+    assert journal.select("SELECT level, gaps FROM sessions WHERE session = ?", (observer.session,)) == [
+        ("fanotify", 0)
+    ]
+
+
+def test_what_the_kernel_lost_is_a_gap_with_its_reason(journal: Journal, observer: Observer) -> None:
+    observer.lose(2, "one reason")
+    observer.lose(1, "another")
+    observer.lose(3, "one reason")
+    observer.flush()
+    gaps = [journal.event(record.seq) for record in journal.records() if record.kind == "gap"]
+    assert {(gap.reason, gap.count) for gap in gaps if isinstance(gap, Gap)} == {("one reason", 5), ("another", 1)}

@@ -228,7 +228,7 @@ records = st.builds(
     user=names,
     host=names,
     version=names,
-    level=st.sampled_from(["open", "none"]),
+    level=st.sampled_from(["open", "fanotify", "none"]),
     gaps=numbers,
     environment=st.lists(st.tuples(names, names), max_size=3).map(tuple),
     inputs=st.lists(inputs, max_size=3).map(tuple),
@@ -334,3 +334,19 @@ def test_a_record_covers_the_earlier_mounts_of_a_layer(journal: Journal) -> None
     assert (record.level, record.gaps) == ("open", 1)
     assert [read.path for read in mount_record(journal, now).reads] == [b"4"]
     assert mount_record(journal, now).gaps == 0
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        (["open", "fanotify"], "fanotify"),
+        (["fanotify"], "fanotify"),
+        (["open"], "open"),
+        (["other"], "none"),
+        ([], "none"),
+    ],
+)
+def test_the_level_is_that_of_the_last_watch(journal: Journal, levels: list[str], expected: str) -> None:
+    session = begin_session(journal, kind="mount", environment={})
+    journal.append([Watching(session=session, pid=1, level=level) for level in levels])
+    assert run_record(journal, session).level == expected
