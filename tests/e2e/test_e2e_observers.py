@@ -65,8 +65,8 @@ def facts(events: list[Event]) -> Counter[tuple[object, ...]]:
         event.process.key: event.process for event in events if isinstance(event, ProcessSeen)
     }
     found: Counter[tuple[object, ...]] = Counter()
-    for event in events:
-        for key, source, path, digest in event.reads if isinstance(event, ReadsSeen) else ():
+    for event in [event for event in events if isinstance(event, ReadsSeen)]:
+        for key, source, path, digest in event.reads:
             reader = processes[key]
             found[*event.sources[source], path, digest, reader.exe, reader.exe_digest, reader.argv, reader.uid] += 1
     return found
@@ -311,10 +311,21 @@ def test_an_ordinary_user_has_opens_as_requests(public_dir: Path, fuse_for_all: 
         "VFS_CACHE_DIR": str(home / "cache"),
     }
 
-    def vfs(*words: str | Path, **more: Any) -> bytes:
+    def vfs(*words: str | Path, input: bytes = b"") -> bytes:
         command = [sys.executable, "-P", "-c", "from vfs.cli.main import main; main()", *words]
-        user = {"user": ORDINARY, "group": ORDINARY, "extra_groups": [], "cwd": home, "env": environment}
-        return subprocess.run(command, stdout=subprocess.PIPE, timeout=60, check=True, **user, **more).stdout
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            timeout=60,
+            check=True,
+            user=ORDINARY,
+            group=ORDINARY,
+            extra_groups=[],
+            cwd=home,
+            env=environment,
+            input=input,
+        )
+        return done.stdout
 
     vfs("init")
     vfs("repo", "create", "data")

@@ -472,7 +472,11 @@ def test_the_wait_for_arguments_is_short() -> None:
 
 
 def test_processes_are_described_together_and_known_again(journal: Journal, observer: Observer, spawn: Spawn) -> None:
-    pids = {spawn("/bin/cat").pid for _ in range(5)}
+    started = [spawn("/bin/cat") for _ in range(5)]
+    for process in started:
+        _say(process, "begun")
+        assert _line(process) == "begun"
+    pids = {process.pid for process in started}
     keys = observer.keys(pids)
     assert len(set(keys.values())) == 5 and min(keys.values()) > 0
     assert observer.keys(pids) == keys
