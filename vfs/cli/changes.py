@@ -17,12 +17,32 @@ if TYPE_CHECKING:
     from vfs.tree.diff import Difference
     from vfs.workspace.compare import LayerChange
 
-_WORDS = {"A": "added", "M": "changed", "D": "deleted", "T": "of another kind", "P": "touched"}
+_WORDS = {
+    "A": "added",
+    "M": "changed",
+    "D": "deleted",
+    "R": "moved",
+    "T": "of another kind",
+    "P": "touched",
+    "I": "ignored",
+}
+_KINDS = {
+    "A": "added",
+    "M": "modified",
+    "D": "deleted",
+    "R": "renamed",
+    "T": "type",
+    "P": "attributes",
+    "I": "ignored",
+}
 
 
 @dataclass(frozen=True)
 class Change:
-    """One path. `letter`: A added, D deleted, M content, T kind, P only mode, time or attributes changed."""
+    """One path. `letter`: A added, D deleted, M content, T kind, P only mode, time or attributes changed.
+
+    In a writable mount also R, moved (then `old` has the path it had), and I, ignored.
+    """
 
     letter: str
     path: bytes
@@ -67,18 +87,22 @@ def _is_time_of_directory(change: Change) -> bool:
 
 def change_json(change: Change) -> dict[str, Any]:
     """One change with what was and what is."""
+    moved = named("from", change.old.path) if change.letter == "R" and change.old else {}
     return {
         **named("path", change.path),
         "change": change.letter,
+        "kind": _KINDS[change.letter],
+        **moved,
         "old": entry_json(change.old) if change.old else None,
         "new": entry_json(change.new) if change.new else None,
     }
 
 
 def print_names(changes: Iterable[Change]) -> None:
-    """A line `LETTER  PATH` for each change."""
+    """A line `LETTER  PATH` for each change; `R  OLD -> NEW` for what was moved."""
     for change in changes:
-        output.line(f"{change.letter}  {shown(change.path) or '.'}")
+        moved = f"{shown(change.old.path)} -> " if change.letter == "R" and change.old else ""
+        output.line(f"{change.letter}  {moved}{shown(change.path) or '.'}")
 
 
 def print_totals(changes: Iterable[Change]) -> None:
@@ -87,7 +111,7 @@ def print_totals(changes: Iterable[Change]) -> None:
     came = went = 0
     for change in changes:
         counts[change.letter] = counts.get(change.letter, 0) + 1
-        if change.letter != "P":
+        if change.letter not in "PRI":
             came += change.new.size if change.new else 0
             went += change.old.size if change.old else 0
     told = [f"{counts[letter]} {word}" for letter, word in _WORDS.items() if letter in counts]

@@ -31,7 +31,9 @@ from vfs.workspace.opened import OpenedLayer
 from vfs.workspace.parting import parted
 from vfs.workspace.pins import Tip
 from vfs.workspace.reading import Reading
+from vfs.workspace.selection import Selection
 from vfs.workspace.writeback import write_back
+from vfs.workspace.writers import wait_for_writers
 
 ATTEMPTS = 2
 _FAILURES_NAMED = 10
@@ -63,17 +65,25 @@ def commit_layer(
     target: Revision | None = None,
     record: RunRecord | None = None,
     progress: Progress | None = None,
+    selection: Selection | None = None,
+    wait: float | None = None,
 ) -> LayerCommit:
     """Commit what the mount of `layer` shows: to the branch it came from, or to `target`, which it then follows.
 
     `record` is sealed in with its outputs and its end filled in. Refused, naming files, when some cannot be
     read as one state; Busy when the mount is changed too fast; Conflict when other writers changed the same
     paths; UsageError when no branch is known. After an error branch and layer are as they were.
+
+    What `selection` leaves out stays in the layer and is a change as before. `wait`: for so many seconds at most
+    until no program has a file of the layer open for writing, else Busy naming files.
     """
     with layer.work_lock():
         opened = OpenedLayer(library, layer)
         wanted = _wanted(opened, target)
+        if wait is not None:
+            wait_for_writers(opened, wait)
         work = _Work(opened, wanted, message, author or library.settings.author, record, progress or NoProgress())
+        work.selection = selection
         return work.commit()
 
 
@@ -106,6 +116,7 @@ class _Work:
         self.author = author
         self.record = record
         self.progress = progress
+        self.selection: Selection | None = None
 
     def commit(self) -> LayerCommit:
         """Read, commit, remember."""
@@ -130,7 +141,7 @@ class _Work:
         since_ns = write_back(self.opened.layer)
         for attempt in range(ATTEMPTS):
             last = attempt + 1 == ATTEMPTS
-            reading = Reading(self.opened, writer, self.progress, since_ns=since_ns)
+            reading = Reading(self.opened, writer, self.progress, since_ns=since_ns, selection=self.selection)
             try:
                 root = reading.root()
             except Busy:

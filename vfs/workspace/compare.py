@@ -29,6 +29,9 @@ class What(Enum):
     DELETED = "D"
     TYPE = "T"
     ATTRIBUTES = "P"
+    # The two that a list for people has, and a commit has no use for: moved from elsewhere, kept out by `.vfsignore`.
+    RENAMED = "R"
+    IGNORED = "I"
     # Only the mtime of a directory: follows from changes in it, and is no change of its own.
     TIME = "-"
 
@@ -37,7 +40,7 @@ class LayerChange(msgspec.Struct, frozen=True):
     """One path that differs. `old` is the entry of the last commit, `new` what the mount shows; None for nothing.
 
     A directory that is gone stands for all below it. MODIFIED: the content of a file or the target of a
-    symlink; ATTRIBUTES: mode, mtime or xattrs alone; TYPE: another kind of entry.
+    symlink; ATTRIBUTES: mode, mtime or xattrs alone; TYPE: another kind of entry. RENAMED: `old` has another path.
     """
 
     path: bytes
@@ -81,7 +84,7 @@ class Comparison:
             if seen.special:
                 self._notes.count(special_name(seen.special), "skipped, a tree holds none")
             old = None if self._taken(seen.path) else self._old.find(seen.path)
-            what = self._what(old, seen.node)
+            what = self.what(old, seen.node)
             if what is not None:
                 yield LayerChange(seen.path, what, old, seen.node)
             if seen.replaced:
@@ -97,7 +100,7 @@ class Comparison:
             if new is not None and new.found is not None:
                 # Made in this moment; the next walk comes by there.
                 continue
-            what = self._what(old, new)
+            what = self.what(old, new)
             if what is not None and (new is not None or self._shows_directory_above(path)):
                 yield LayerChange(path, what, old, new)
 
@@ -115,7 +118,8 @@ class Comparison:
         node = self._scan.node(path.rpartition(b"/")[0])
         return node is not None and node.kind is Kind.DIR
 
-    def _what(self, old: Entry | None, new: Node | None) -> What | None:
+    def what(self, old: Entry | None, new: Node | None) -> What | None:
+        """How what the mount shows differs from an entry of the last commit; None when it does not."""
         if old is None:
             return What.ADDED if new is not None else None
         if new is None:

@@ -19,6 +19,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     `found` and `status` are set for what lies in the upper layer. `source` is set when the content of a file is
     that of an entry in the commit below: its attributes alone were changed, or a directory above it was renamed.
+    `origin`: the path in the commit below that a directory of the upper layer shows, where it was moved from there.
     """
 
     path: bytes
@@ -31,6 +32,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     found: Found | None = None
     status: os.stat_result | None = None
     source: Entry | None = None
+    origin: bytes | None = None
 
     def as_entry(self) -> Entry:
         """The entry for the tree; only for what needs no content from the upper layer."""

@@ -17,6 +17,7 @@ from vfs.repo.notes import Notes
 from vfs.store.marked import marker_of
 from vfs.tree.tree import Tree
 from vfs.workspace.compare import Comparison, LayerChange, SameContent, What, without_descriptors
+from vfs.workspace.ignore import Ignores
 from vfs.workspace.index import DigestIndex
 from vfs.workspace.layer import Layer
 from vfs.workspace.marks import Flavour
@@ -67,6 +68,11 @@ class OpenedLayer:
         flavour = self.layer.flavour() or Flavour.KERNEL
         return Scan(self.layer.upper, flavour, self.lower, shown=os.fsencode(self.layer.base.mountpoint))
 
+    def ignores(self) -> Ignores:
+        """What the `.vfsignore` files that the mount shows by now keep out."""
+        shown = os.fsencode(self.layer.base.mountpoint)
+        return Ignores(self.scan(), lambda entry: self.library.files.read(entry, 0, entry.size), shown=shown)
+
     def comparison(
         self,
         *,
@@ -96,9 +102,15 @@ class OpenedLayer:
 
     def same_content(self, node: Node, old: Entry) -> bool:
         """True when the file in the upper layer has the content of `old`, which has the same size."""
+        return self.digest(node) == old.digest
+
+    def digest(self, node: Node) -> bytes:
+        """The digest of a file that the mount shows, read where it is not known; b"" for one that is gone."""
+        if node.source is not None:
+            return node.source.digest
         assert node.status is not None
         known = self.index.find(node.status)
-        return (_digest(node) if known is None else known) == old.digest
+        return _digest(node) if known is None else known
 
     def _commit(self, repo: str, id: bytes) -> StoredCommit:
         try:

@@ -32,6 +32,8 @@ from vfs.workspace.index import DigestIndex
 from vfs.workspace.marks import is_users_own
 from vfs.workspace.node import Node
 from vfs.workspace.opened import OpenedLayer
+from vfs.workspace.picking import Picker
+from vfs.workspace.selection import Selection
 
 # Entries that need no reading and wait for one that does; a renamed directory may give a million of them.
 _WAITING_MAX = 4096
@@ -44,8 +46,19 @@ class Reading:
     not to be committed) and what was skipped. `index`: digests of all files read now or known before.
     """
 
-    def __init__(self, opened: OpenedLayer, writer: ContentWriter, progress: Progress, *, since_ns: int) -> None:
-        """`since_ns`: files changed at or after that time, by the layer's own clock, are not remembered as read."""
+    def __init__(
+        self,
+        opened: OpenedLayer,
+        writer: ContentWriter,
+        progress: Progress,
+        *,
+        since_ns: int,
+        selection: Selection | None = None,
+    ) -> None:
+        """`since_ns`: files changed at or after that time, by the layer's own clock, are not remembered as read.
+
+        What `selection` leaves out stays in the tree as the last commit has it.
+        """
         self.outputs: list[Output] = []
         self.notes = Notes()
         self.index = DigestIndex()
@@ -54,6 +67,7 @@ class Reading:
         self._progress = progress
         self._since_ns = since_ns
         self._removed: set[bytes] = set()
+        self._picker = Picker(selection or Selection(), opened.tree, opened.ignores())
 
     def root(self) -> Root:
         """The tree of what the mount shows. Busy when it changed too much meanwhile, LocalIOError."""
@@ -67,18 +81,20 @@ class Reading:
     def _first_pass(self) -> list[Entry]:
         """Notes what is gone; gives the entries of the commit below that show again, in key order."""
         comparison = self._opened.comparison(same_content=lambda node, old: True)
-        self._note_removed(comparison.touched())
+        self._note(comparison.touched())
         changes = list(comparison.reverted())
-        self._note_removed(iter(changes))
-        shown = [(change.what, change.new.as_entry()) for change in changes if change.new is not None]
+        self._note(iter(changes))
+        taken = (change for change in changes if change.new is not None and self._picker.takes(change))
+        shown = [(change.what, change.new.as_entry()) for change in taken if change.new is not None]
         self.outputs.extend(Output(entry.path, entry.digest) for what, entry in shown if what is not What.TIME)
         return sorted((entry for _, entry in shown), key=lambda entry: key_of(entry.path))
 
-    def _note_removed(self, changes: Iterator[LayerChange]) -> None:
+    def _note(self, changes: Iterator[LayerChange]) -> None:
         for change in changes:
-            if change.new is None:
-                self._removed.add(change.path)
-                self.outputs.append(Output(change.path, b""))
+            self._picker.note(change)
+            for path in self._picker.removals(change.path) if change.new is None else ():
+                self._removed.add(path)
+                self.outputs.append(Output(path, b""))
 
     def _entries(self, changes: Iterator[LayerChange]) -> Iterator[Entry]:
         waiting: deque[LayerChange] = deque()
@@ -98,8 +114,9 @@ class Reading:
     def _checked(self, changes: Iterator[LayerChange]) -> Iterator[LayerChange]:
         for change in changes:
             if change.new is not None:
-                yield self._without_reading(change)
-            elif not self._is_removed(change.path):
+                if self._picker.takes(change):
+                    yield self._without_reading(change)
+            elif not all(map(self._is_removed, self._picker.removals(change.path))):
                 raise Busy(f"{self._shown(change.path)}: was removed while the layer was read")
 
     def _without_reading(self, change: LayerChange) -> LayerChange:

@@ -223,7 +223,10 @@ class Scan:
         origin = below.path if below is not None and below.kind is Kind.DIR else None
         inner = place.child(found.name, found.parent, origin=origin, inode=status.st_ino)
         replaced = inner.within and not place.within
-        return Seen(found.at, node_of_upper(found, status, marks, None), replaced=replaced), inner
+        node = node_of_upper(found, status, marks, None)
+        if origin not in (None, found.at):
+            node = msgspec.structs.replace(node, origin=origin)
+        return Seen(found.at, node, replaced=replaced), inner
 
     def _source(self, place: Place, found: Found, status: os.stat_result, marks: Marks) -> Entry:
         source = self._counterpart(place, found.name, marks)

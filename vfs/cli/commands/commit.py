@@ -20,30 +20,63 @@ from vfs.model.record import RunRecord
 from vfs.model.revision import Revision
 from vfs.workspace.commit import LayerCommit, commit_layer
 from vfs.workspace.layer import Layer
+from vfs.workspace.selection import Selection
 from vfs.workspace.status import find_layer
 
 
-@click.command("commit")
+class _OptionalWait(click.Command):
+    """Takes `--wait` alone as `--wait=inf`, so that the word after it is never its value."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, with the word replaced."""
+        return super().parse_args(ctx, ["--wait=inf" if word == "--wait" else word for word in args])
+
+
+@click.command("commit", cls=_OptionalWait)
 @click.argument("directory", metavar="DIR", type=MOUNTPOINT)
 @options.message
 @click.option("-o", "--to", "target", metavar="REPO@BRANCH", type=BRANCH, help="Branch to commit to, made if absent.")
+@click.option("--include", metavar="GLOB", multiple=True, help="Commit only what matches; may be repeated.")
+@click.option("--exclude", metavar="GLOB", multiple=True, help="Leave out what matches; may be repeated.")
+@click.option("--no-ignore", is_flag=True, help="Commit what a .vfsignore keeps out, too.")
+@click.option(
+    "--wait",
+    metavar="[=SECONDS]",
+    type=click.FloatRange(min=0),
+    help="Wait until no program has a file open for writing.",
+)
 @options.author
 @options.as_json
 @pass_call
 def commit_command(
-    call: Call, directory: str, message: str, target: Revision | None, author: str | None, as_json: bool
+    call: Call,
+    directory: str,
+    message: str,
+    target: Revision | None,
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+    no_ignore: bool,
+    wait: float | None,
+    author: str | None,
+    as_json: bool,
 ) -> None:
     """Commit what changed in a writable mount.
 
     It goes to the branch that was mounted, or to REPO@BRANCH, which the mount then follows. The mount may be in
     use meanwhile, and stays. When another writer changed the same paths nothing is committed and the exit code is 4.
 
+    GLOB is a pattern as in .gitignore, relative to the mount's root. What is left out stays a change of the mount. New
+    files that a .vfsignore there matches are left out too. Without --wait a file that is being written while it is
+    read is named, and nothing is committed.
+
     \b
     Examples:
       vfs commit /mnt/photos -m "retouched"
       vfs commit /mnt/photos -m "try" -o photos@experiment
+      vfs commit /mnt/photos --include "2026/" --exclude "*.tmp" --wait=30
     """
     layer = find_layer(call.settings().state_dir, directory)
+    selection = Selection(include, exclude, ignoring=not no_ignore)
     call.kept = "nothing was committed; what was written is in the layer as before"
     with (
         Journal.open(call.settings().state_dir) as journal,
@@ -58,6 +91,8 @@ def commit_command(
             target=target,
             record=_record(call, journal, session, layer),
             progress=watcher,
+            selection=selection,
+            wait=wait,
         )
         call.kept = ""
         branch = _branch(layer)

@@ -31,7 +31,8 @@ def diff_command(
     """Compare two revisions, or a writable mount with its base.
 
     Each path has a letter before it: A added, D deleted, M content changed, T kind changed, P only mode, time or
-    attributes changed. Directories of which only the time changed are left out where anything else changed.
+    attributes changed; in a mount also R moved (old -> new path). Directories of which only the time changed are left
+    out where anything else changed, and so is what a .vfsignore keeps out of a mount.
 
     \b
     Examples:

@@ -19,7 +19,7 @@ from vfs.control.client import Client
 from vfs.control.mountpoint import canonical
 from vfs.control.protocol import Status
 from vfs.control.registry import Mount, Registry
-from vfs.errors import DaemonError, NotFound
+from vfs.errors import DaemonError, NotFound, UsageError
 from vfs.model.ids import short
 from vfs.workspace.layer import Layer
 from vfs.workspace.layers import layer_at
@@ -36,14 +36,17 @@ _LINEAGE = {
 
 @click.command("status")
 @click.argument("directory", metavar="[DIR]", type=MOUNTPOINT, required=False)
+@click.option("--ignored", is_flag=True, help="Also what .vfsignore keeps out.")
 @options.as_json
 @pass_call
-def status_command(call: Call, directory: str | None, as_json: bool) -> None:
+def status_command(call: Call, directory: str | None, ignored: bool, as_json: bool) -> None:
     """Show the health of mounts and what changed in them.
 
     Without DIR all mounts of this user, each in a line. With DIR the mount there, or the layer that was written there,
-    and its changes since the last commit: A added, D deleted, M content changed, T kind changed, P only mode, time or
-    attributes changed.
+    and its changes since the last commit: A added, D deleted, M content changed, R moved (old -> new path), T kind
+    changed, P only mode, time or attributes changed; with --ignored also I, kept out by a .vfsignore.
+
+    A new file counts as moved when one of the same content is gone, a new directory when it is one that is gone.
 
     \b
     Examples:
@@ -51,15 +54,17 @@ def status_command(call: Call, directory: str | None, as_json: bool) -> None:
       vfs status /mnt/photos
     """
     if directory is None:
+        if ignored:
+            raise UsageError("status: --ignored speaks of one mount; name its directory")
         _all(call, as_json)
     else:
-        _one(call, directory, as_json)
+        _one(call, directory, ignored, as_json)
 
 
-def layer_changes(call: Call, directory: str) -> Iterator[Change]:
+def layer_changes(call: Call, directory: str, *, ignored: bool = False) -> Iterator[Change]:
     """What changed in the layer of a mount point since its last commit."""
     layer = find_layer(call.settings().state_dir, directory)
-    return map(of_layer, status(call.library(), layer))
+    return map(of_layer, status(call.library(), layer, ignored=ignored))
 
 
 def _all(call: Call, as_json: bool) -> None:
@@ -74,13 +79,13 @@ def _all(call: Call, as_json: bool) -> None:
         output.note("no mounts; vfs mount REV DIR makes one")
 
 
-def _one(call: Call, directory: str, as_json: bool) -> None:
+def _one(call: Call, directory: str, ignored: bool, as_json: bool) -> None:
     state_dir, point = call.settings().state_dir, canonical(directory)
     mount, layer = Registry(state_dir).find(point), layer_at(state_dir, point)
     if mount is None and layer is None:
         raise NotFound(f"{one_line(directory)}: no vfs mount, and no writable layer")
     said = _ask(mount) if mount is not None else None
-    found = list(layer_changes(call, point)) if layer is not None else []
+    found = list(layer_changes(call, point, ignored=ignored)) if layer is not None else []
     if as_json:
         shown = {**mount_json(mount), "daemon": _status_json(said)} if mount is not None else None
         output.document({"mount": shown, "layer": _layer_json(layer), "changes": list(map(change_json, found))})
@@ -89,10 +94,9 @@ def _one(call: Call, directory: str, as_json: bool) -> None:
     if layer is not None:
         output.line()
         changes.print_names(found)
+        count = sum(change.letter != "I" for change in found)
         output.line(
-            f"{counted(len(found), 'change')}; vfs commit keeps them, vfs discard drops them"
-            if found
-            else "nothing changed"
+            f"{counted(count, 'change')}; vfs commit keeps them, vfs discard drops them" if count else "nothing changed"
         )
 
 
