@@ -52,7 +52,7 @@ class Output(msgspec.Struct, frozen=True, array_like=True):
 class RunRecord(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """How a commit came to be. Field order is the format; new fields go to the end with a default.
 
-    `kind` is run, put, mount, merge or rm. `level` says how reads were observed: `open` or `fanotify`
+    `kind` is run, put, mount, merge, rm, revert or reset. `level` says how reads were observed: `open` or `fanotify`
     (each open seen, as a request or reported by the kernel), or `none`. `gaps` counts observations known to be lost.
     """
 

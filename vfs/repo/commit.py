@@ -18,6 +18,7 @@ from vfs.model.commit import Commit, InputCommit, Locations, StoredCommit
 from vfs.model.entry import ChunkList
 from vfs.model.ids import Digest
 from vfs.model.record import RunRecord, encode_record
+from vfs.repo.ancestry import comes_from
 from vfs.repo.commits import read_linked, write_commit
 from vfs.repo.library import Library
 from vfs.repo.merge import merge_trees
@@ -43,6 +44,7 @@ def commit_tree(
     message: str,
     record: RunRecord | None,
     inputs: tuple[InputCommit, ...] = (),
+    merged: StoredCommit | None = None,
     writer: ContentWriter,
 ) -> StoredCommit:
     """Commit the tree `root`, made from `base` and written through `writer`, to a branch; make the branch if absent.
@@ -50,10 +52,13 @@ def commit_tree(
     `base` is the commit that the tree was edited from: where the branch has moved on since, what changed
     between `base` and `root` is replayed on its head, which becomes the only parent. Conflict names the
     paths that both sides changed; then, as after any other error, the branch is as it was.
+
+    `merged` is a commit of the repo whose changes are in `root`: it becomes the second parent. Where another
+    writer merged it meanwhile and nothing is left to add, the head that has it is returned.
     """
     sealed = _seal(writer, record)
     writer.flush()
-    draft = _Draft(library, writer, repo, branch, root, base, author, message, inputs, sealed)
+    draft = _Draft(library, writer, repo, branch, root, base, author, message, inputs, sealed, merged)
     return draft.land()
 
 
@@ -101,6 +106,7 @@ class _Draft:
     message: str
     inputs: tuple[InputCommit, ...]
     sealed: _Sealed
+    merged: StoredCommit | None
 
     def land(self) -> StoredCommit:
         """Write the commit and move the branch, again on each new head until it holds."""
@@ -116,6 +122,8 @@ class _Draft:
             if landed is not None:
                 return landed
             stored = self._write(head)
+            if head is not None and stored.id == head.id:
+                return head
             written.append(stored)
             try:
                 branches.move(self.branch, stored.id, expected=version)
@@ -128,6 +136,8 @@ class _Draft:
     def _write(self, head: StoredCommit | None) -> StoredCommit:
         moved_on = head is not None and (self.base is None or head.id != self.base.id)
         root = self._replayed(head) if head is not None and moved_on else self.root
+        if head is not None and moved_on and self._has_merged(head) and root.ref.digest == head.commit.root:
+            return head
         commit = Commit(
             repo=self.repo,
             parents=self._parents(head),
@@ -147,7 +157,12 @@ class _Draft:
     def _parents(self, head: StoredCommit | None) -> tuple[Digest, ...]:
         parent = head if head is not None else self.base
         # A tree made from a commit of another repo starts a history of its own here.
-        return (parent.id,) if parent is not None and parent.commit.repo == self.repo else ()
+        first = (parent.id,) if parent is not None and parent.commit.repo == self.repo else ()
+        second = self.merged
+        return first if second is None or (head is not None and self._has_merged(head)) else (*first, second.id)
+
+    def _has_merged(self, head: StoredCommit) -> bool:
+        return self.merged is not None and comes_from(self.library, head, self.merged)
 
     def _replayed(self, head: StoredCommit) -> Root:
         """Our changes since the base, made to the tree of `head`; its pages are durable on return."""

@@ -28,8 +28,13 @@ def merge_trees(base: Tree | None, ours: Tree, theirs: Tree, *, where: str) -> l
     side changed what lies in a directory that the other took away. The mtime of a directory alone never
     stands against anything: where both sides changed it, the later one is taken.
     """
+    return merge_changes(since(base, ours), since(base, theirs), where=where)
+
+
+def merge_changes(ours: Iterator[Difference], theirs: Iterator[Difference], *, where: str) -> list[Change]:
+    """As `merge_trees`, of what was changed on both sides since one base: two lists in key order."""
     merge = _Merge()
-    for mine, other in _joined(_since(base, ours), _since(base, theirs)):
+    for mine, other in _joined(ours, theirs):
         merge.add(mine, other)
     if merge.conflicts:
         raise Conflict(_message(where, merge.conflicts))
@@ -140,7 +145,8 @@ def _directory(old: Entry | None, ours: Entry, theirs: Entry) -> Entry | None:
     return msgspec.structs.replace(chosen, mtime_ns=max(ours.mtime_ns, theirs.mtime_ns))
 
 
-def _since(base: Tree | None, tree: Tree) -> Iterator[Difference]:
+def since(base: Tree | None, tree: Tree) -> Iterator[Difference]:
+    """What `tree` changed since `base`, in key order; all it holds when there is no base."""
     if base is not None:
         return diff(base, tree)
     return (Difference(entry.path, None, entry) for entry in tree.walk())
