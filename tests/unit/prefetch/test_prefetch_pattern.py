@@ -93,3 +93,12 @@ def test_random_reads_fetch_next_to_nothing_ahead(seed: int) -> None:
     offsets = [random.randrange(0, 64 * GIB // BLOCK) * BLOCK for _ in range(1000)]
     guessed = run(Pattern(), offsets, size=64 * GIB)
     assert sum(high - low for low, high in guessed) <= 10 * FIRST_WINDOW
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_small_random_reads_of_one_file_seldom_look_like_a_stream(seed: int) -> None:
+    random, pattern, guessed = Random(seed), Pattern(), 0
+    for _ in range(6000):
+        ranges = pattern.note(random.randrange(0, GIB // 4096) * 4096, 4096, GIB, waited=True, limit=LIMIT)
+        guessed += sum(high - low for low, high in ranges)
+    assert guessed <= 64 * MIB, "one read in a thousand lies by chance near another"

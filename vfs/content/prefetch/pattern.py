@@ -11,6 +11,8 @@ MIB = 1 << 20
 STREAMS = 4
 # The kernel reads ahead 128 KiB or 1 MiB at a time and may swap neighbouring requests.
 SLACK = MIB
+# Two reads so near to each other make a stream. With more, one in a hundred random reads of 1 GiB would begin one.
+NEAR = 128 << 10
 FIRST_WINDOW = 4 * MIB
 # Less than this is not worth a request of its own, unless it is the rest of the file.
 STEP = 2 * MIB
@@ -38,10 +40,10 @@ class _Stream:
     def meets(self, start: int, end: int) -> int:
         """1 when the read goes on upwards from here, -1 downwards, 0 when it belongs to another stream."""
         # Before the direction is known, the second read decides it: it must lie on one side of the first.
-        back = SLACK if self.way else 0
-        if self.way >= 0 and self.high - back <= start <= self.high + SLACK:
+        back, slack = (SLACK, SLACK) if self.way else (0, NEAR)
+        if self.way >= 0 and self.high - back <= start <= self.high + slack:
             return 1
-        if self.way <= 0 and self.low - SLACK <= end <= self.low + back:
+        if self.way <= 0 and self.low - slack <= end <= self.low + back:
             return -1
         return 0
 
