@@ -171,4 +171,5 @@ def _message(where: str, paths: list[bytes]) -> str:
     named = ", ".join(printable(path) or "the root directory" for path in paths[:PATHS_NAMED])
     more = len(paths) - PATHS_NAMED
     rest = f" and {more} more" if more > 0 else ""
-    return f"{where}: {len(paths)} paths were changed on both sides, nothing was overwritten: {named}{rest}"
+    count = "1 path was" if len(paths) == 1 else f"{len(paths)} paths were"
+    return f"{where}: {count} changed on both sides, nothing was overwritten: {named}{rest}"

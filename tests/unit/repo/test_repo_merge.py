@@ -116,7 +116,7 @@ def test_disjoint_changes_go_together(ours: dict, theirs: dict, result: Model) -
     ],
 )
 def test_what_stands_against_it_is_named(ours: dict, theirs: dict, named: str) -> None:
-    with pytest.raises(Conflict, match=rf"^r@main: 1 paths were changed on both sides.*: {named}$"):
+    with pytest.raises(Conflict, match=rf"^r@main: 1 path was changed on both sides.*: {named}$"):
         merged(BASE, applied(BASE, ours), applied(BASE, theirs))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 
 import msgspec
@@ -10,9 +11,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as checks
 from hypothesis import strategies as st
 
+from vfs.config.settings import Settings
 from vfs.errors import Conflict, PathNotFound, Refused, RevisionNotFound, UsageError
 from vfs.model.commit import Commit, InputCommit, StoredCommit
-from vfs.model.entry import Entry, Kind
+from vfs.model.entry import BlobRef, Entry, Kind
 from vfs.model.ids import digest_of
 from vfs.model.record import RunRecord
 from vfs.model.revision import Revision, parse_revision
@@ -27,6 +29,7 @@ from vfs.repo.reset import reset_branch, reset_path
 from vfs.repo.resolve import resolve, resolve_branch
 from vfs.repo.revert import revert
 from vfs.tree.edit import Put, Remove, edit
+from vfs.tree.pages import Page
 
 Files = dict[bytes, str]
 RECORD = RunRecord(
@@ -387,6 +390,36 @@ def test_wrong_resets(forked: Library, target: str, revision: str, error: type[E
     words = parse_revision(target), parse_revision(revision)
     with pytest.raises(error):
         reset_path(forked, *words) if words[0].path else reset_branch(forked, *words)
+
+
+def pages_read(settings: Settings, step: Callable[[Library], object], monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many pages a step asks for with nothing in memory."""
+    read: list[BlobRef] = []
+    with Library.open(settings) as opened:
+        fetch = opened.blobs.get_page
+
+        def noted(ref: BlobRef) -> Page:
+            read.append(ref)
+            return fetch(ref)
+
+        monkeypatch.setattr(opened.blobs, "get_page", noted)
+        step(opened)
+    return len(read)
+
+
+def test_the_cost_is_that_of_the_changes(library: Library, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    change(library, "r", {f"d{number % 50:02}/f{number:05}".encode(): "1" for number in range(20_000)})
+    branch(library, "side")
+    change(library, "r", {b"d01/f00001": "2"})
+    change(library, "r@side", {b"d48/f00048": "2"})
+    steps: list[Callable[[Library], object]] = [
+        lambda opened: merged(opened, "r", "r@side"),
+        lambda opened: revert(opened, parse_revision("r~1")),
+        lambda opened: reset_path(opened, parse_revision("r:d48"), parse_revision("r~2")),
+    ]
+    # The tree has about 150 pages; the way down to each change is two or three, in each of three trees.
+    assert all(0 < pages_read(settings, step, monkeypatch) <= 30 for step in steps)
+    assert files(library, "r")[b"d48/f00048"] == "1"
 
 
 # Histories as lists of parents, by number; times are whatever clocks said.
