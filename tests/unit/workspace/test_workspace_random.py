@@ -14,6 +14,9 @@ import pytest
 from vfs.errors import Busy, Refused
 from vfs.model.entry import Kind
 from vfs.model.ids import digest_of
+from vfs.workspace.compare import What
+from vfs.workspace.selection import Selection
+from vfs.workspace.status import status
 
 pytestmark = pytest.mark.root
 
@@ -145,6 +148,82 @@ def test_random_work_is_committed_as_shown(world, source: Path, seed: int) -> No
     except BaseException as error:
         error.add_note("\n".join(worker.done))
         raise
+
+
+def _kinds(world) -> dict[bytes, Kind]:
+    """Paths of the last commit, each of which lies in a directory."""
+    tree = world.library.tree(world.resolved().stored)
+    kinds = {entry.path: entry.kind for entry in tree.walk()}
+    assert all(kinds[path.rpartition(b"/")[0]] is Kind.DIR for path in kinds if path)
+    return kinds
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_work_is_committed_in_parts(world, source: Path, seed: int) -> None:
+    """What is chosen is as the mount shows it, the rest as it was, and a commit of all ends as the mount."""
+    world.put(source)
+    layer = world.mount()
+    worker = Worker(world.shown, seed)
+    try:
+        for _ in range(STEPS // 5):
+            for _ in range(5):
+                worker.step()
+            include = worker.random.sample(NAMES, worker.random.choice([0, 2]))
+            exclude = worker.random.sample(NAMES, worker.random.choice([0, 1, 3]))
+            worker.note("commit", include, exclude)
+            selection = Selection(include, exclude)
+            before = _kinds(world)
+            world.commit(layer, selection=selection)
+            after = _kinds(world)
+            shown = _shown(world.shown)
+            left = {path for path in after if not selection.takes(path, directory=after[path] is Kind.DIR)}
+            holding = {above for path in left for above in _above(path)}
+            for path in {*before, *after, *shown} - {b""}:
+                if selection.takes(path, directory=False):
+                    assert after.get(path) is shown.get(path) or path in holding, path
+                elif path in before and before[path] is not Kind.DIR:
+                    # Nothing takes it away but a file that was chosen, in place of a directory above it.
+                    assert path in after or any(after.get(above) is not Kind.DIR for above in _above(path)), path
+        world.round_trip(layer)
+    except BaseException as error:
+        error.add_note("\n".join(worker.done))
+        raise
+
+
+def _shown(top: Path) -> dict[bytes, Kind]:
+    """All paths below a directory."""
+    found = {}
+    for directory, names, files in os.walk(os.fsencode(top)):
+        for name in [*names, *files]:
+            path = os.path.join(directory, name)
+            kind = Kind.SYMLINK if os.path.islink(path) else Kind.DIR if os.path.isdir(path) else Kind.FILE
+            found[os.path.relpath(path, os.fsencode(top))] = kind
+    return found
+
+
+def _above(path: bytes) -> list[bytes]:
+    names = path.split(b"/")
+    return [b"/".join(names[:count]) for count in range(1, len(names))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_moves_told_of_random_work_are_moves(world, source: Path, seed: int) -> None:
+    """What a move is from is gone, what it is to is new, and each path is accounted for once."""
+    world.put(source)
+    layer = world.mount()
+    worker = Worker(world.shown, seed)
+    before = _kinds(world)
+    for _ in range(STEPS // 3):
+        for _ in range(3):
+            worker.step()
+        changes = status(world.library, layer)
+        paths = [change.path for change in changes]
+        assert len(paths) == len(set(paths)), worker.done
+        moved = {change.path: change.old.path for change in changes if change.what is What.RENAMED and change.old}
+        assert len(moved) == len(set(moved.values())) and not set(moved.values()) & set(paths), worker.done
+        for new, old in moved.items():
+            assert new not in before and old in before, worker.done
+            assert not os.path.lexists(os.path.join(os.fsencode(world.shown), old)), worker.done
 
 
 @pytest.mark.parametrize("seed", SEEDS)
