@@ -84,6 +84,9 @@ def test_a_commit_waits_for_writers_in_other_processes(vfs: Vfs, point: Path) ->
         vfs("commit", "--wait", point)
         assert writer.wait(timeout=20) == 0
     assert vfs("cat", "data:busy").stdout == b"ab"
+    (point / "more").write_bytes(b"m")
+    vfs("commit", point, "-m", "--wait")
+    assert json.loads(vfs("show", "--json", "data").stdout)["message"] == "--wait"
 
 
 def test_hard_links_are_single_files_of_equal_content_in_a_fresh_mount(vfs: Vfs, point: Path, mounted: Mounted) -> None:

@@ -33,7 +33,6 @@ from vfs.workspace.pins import Tip
 from vfs.workspace.reading import Reading
 from vfs.workspace.selection import Selection
 from vfs.workspace.writeback import write_back
-from vfs.workspace.writers import wait_for_writers
 
 ATTEMPTS = 2
 _FAILURES_NAMED = 10
@@ -66,7 +65,6 @@ def commit_layer(
     record: RunRecord | None = None,
     progress: Progress | None = None,
     selection: Selection | None = None,
-    wait: float | None = None,
 ) -> LayerCommit:
     """Commit what the mount of `layer` shows: to the branch it came from, or to `target`, which it then follows.
 
@@ -74,14 +72,11 @@ def commit_layer(
     read as one state; Busy when the mount is changed too fast; Conflict when other writers changed the same
     paths; UsageError when no branch is known. After an error branch and layer are as they were.
 
-    What `selection` leaves out stays in the layer and is a change as before. `wait`: for so many seconds at most
-    until no program has a file of the layer open for writing, else Busy naming files.
+    What `selection` leaves out stays in the layer and is a change as before.
     """
     with layer.work_lock():
         opened = OpenedLayer(library, layer)
         wanted = _wanted(opened, target)
-        if wait is not None:
-            wait_for_writers(opened, wait)
         work = _Work(opened, wanted, message, author or library.settings.author, record, progress or NoProgress())
         work.selection = selection
         return work.commit()

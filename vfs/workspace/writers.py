@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from vfs.errors import Busy
 from vfs.files.translate import local_error
 from vfs.model.names import printable
+from vfs.repo.library import Library
+from vfs.workspace.layer import Layer
 from vfs.workspace.node import Node
 from vfs.workspace.opened import OpenedLayer
 
@@ -26,8 +28,12 @@ _PAUSE = 0.1
 _NAMED = 3
 
 
-def wait_for_writers(opened: OpenedLayer, seconds: float) -> None:
-    """Return when no program has a file of the layer open for writing; Busy, naming files, after `seconds`."""
+def wait_for_writers(library: Library, layer: Layer, seconds: float) -> None:
+    """Return when no program has a file of the layer open for writing; Busy, naming files, after `seconds`.
+
+    A commit should ask for its record only afterwards: what the programs read meanwhile belongs there.
+    """
+    opened = OpenedLayer(library, layer)
     end = time.monotonic() + seconds
     while busy := list(_written(opened)):
         if time.monotonic() >= end:

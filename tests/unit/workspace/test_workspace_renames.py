@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from vfs.workspace import renames
+from vfs.errors import Busy
+from vfs.workspace import overlay, renames
+from vfs.workspace.marks import Flavour
+from vfs.workspace.overlay import FUSE_OVERLAYFS
 from vfs.workspace.status import status
+from vfs.workspace.writers import wait_for_writers
 
 pytestmark = pytest.mark.root
 
@@ -114,3 +119,24 @@ def test_nothing_is_a_move_without_content_or_beyond_the_files_looked_at(world, 
     assert _told(world, layer) == {*expected, ("R", b"three", b"move/two/three")}
     monkeypatch.setattr(renames, "_BELOW_MAX", 1)
     assert _told(world, layer) == {*expected, ("A", b"three", b"")}
+
+
+@pytest.mark.skipif(shutil.which(FUSE_OVERLAYFS) is None, reason=f"{FUSE_OVERLAYFS} is not installed")
+def test_moves_and_writers_where_fuse_overlayfs_mounts(world, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(overlay.syscalls, "mount", refuse)
+    world.put(source)
+    layer = world.mount()
+    assert layer.flavour() is Flavour.FUSE
+    # The rename is refused there; this copies and removes.
+    shutil.move(world.shown / "move", world.shown / "dir/moved")
+    (world.shown / "big").rename(world.shown / "large")
+    assert _told(world, layer) == {("R", b"dir/moved", b"move"), ("R", b"large", b"big")}
+    with open(world.shown / "run.sh", "ab") as file:
+        file.write(b"exit\n")
+        file.flush()
+        with pytest.raises(Busy, match=r"/run\.sh: still open for writing"):
+            wait_for_writers(world.library, layer, 0.2)
+    wait_for_writers(world.library, layer, 5.0)

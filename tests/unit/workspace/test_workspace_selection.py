@@ -14,6 +14,7 @@ from vfs.workspace.ignore import SIZE_MAX
 from vfs.workspace.patterns import PATTERNS_MAX, Patterns
 from vfs.workspace.selection import Selection
 from vfs.workspace.status import status
+from vfs.workspace.writers import wait_for_writers
 
 pytestmark = pytest.mark.root
 
@@ -174,12 +175,13 @@ def test_a_writer_is_waited_for_and_named_when_it_does_not_end(world, source: Pa
             open(world.shown / "done", "rb"),
             pytest.raises(Busy, match=r"/mnt/running: still open for writing after 0"),
         ):
-            world.commit(layer, wait=0.3)
+            wait_for_writers(world.library, layer, 0.3)
         assert [path for _, path in world.status(layer)] == [b"done", b"running"]
         # Without --wait the file is taken as it is: it does not change while it is read.
         assert world.commit(layer).changed
         file.write(b" and the rest")
-    assert world.commit(layer, wait=0.0).changed
+    wait_for_writers(world.library, layer, 0.0)
+    assert world.commit(layer).changed
     assert world.status(layer) == []
 
 

@@ -22,14 +22,19 @@ from vfs.workspace.commit import LayerCommit, commit_layer
 from vfs.workspace.layer import Layer
 from vfs.workspace.selection import Selection
 from vfs.workspace.status import find_layer
+from vfs.workspace.writers import wait_for_writers
 
 
 class _OptionalWait(click.Command):
     """Takes `--wait` alone as `--wait=inf`, so that the word after it is never its value."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click does, with the word replaced."""
-        return super().parse_args(ctx, ["--wait=inf" if word == "--wait" else word for word in args])
+        """As click does, with the word replaced where it is no value of another option."""
+        valued = {opt for param in self.params for opt in param.opts if not getattr(param, "is_flag", True)}
+        words = zip(["", *args], args, strict=False)
+        return super().parse_args(
+            ctx, ["--wait=inf" if word == "--wait" and before not in valued else word for before, word in words]
+        )
 
 
 @click.command("commit", cls=_OptionalWait)
@@ -82,6 +87,8 @@ def commit_command(
         Journal.open(call.settings().state_dir) as journal,
         progress.shown(f"commit {one_line(directory)}") as watcher,
     ):
+        if wait is not None:
+            wait_for_writers(call.library(), layer, wait)
         session = _session(call, layer)
         done = commit_layer(
             call.library(),
@@ -92,7 +99,6 @@ def commit_command(
             record=_record(call, journal, session, layer),
             progress=watcher,
             selection=selection,
-            wait=wait,
         )
         call.kept = ""
         branch = _branch(layer)
