@@ -47,7 +47,11 @@ class Mirror:
         return data[start - first : end - first]
 
     def write(self, offset: int, data: bytes | memoryview) -> int:
-        """Keep `data` at `offset` where it is missing; the bytes that were new."""
+        """Keep `data` at `offset` where it is missing; the bytes that were new.
+
+        The bytes are written without the lock: who reads other parts of the pack does not wait for the disk. Two that
+        write one range write the same.
+        """
         view = memoryview(data)
         with self._lock:
             self._open(create=True)
@@ -55,12 +59,16 @@ class Mirror:
             # A read that finds some bytes missing looks at no others: what is damaged among those is replaced now.
             for old in self._pieces.touching(offset, offset + len(view)):
                 self._check([old], memoryview(os.pread(self._data, old.length, old.offset)), old.offset)
-            records: list[Piece] = []
-            for start, end in self._pieces.gaps(offset, offset + len(view)):
-                for piece, part in cut(start, view[start - offset : end - offset]):
-                    os.pwrite(self._data, part, piece.offset)
-                    records.append(piece)
-            self._append(records)
+            gaps = self._pieces.gaps(offset, offset + len(view))
+            file = os.dup(self._data)
+        try:
+            records = [piece for start, end in gaps for piece in _put(file, start, view[start - offset : end - offset])]
+            with self._lock:
+                # Another process may have removed both files meanwhile: what was written is gone with them.
+                if records and self._open(create=False) and os.path.samestat(os.fstat(file), os.fstat(self._data)):
+                    self._append(records)
+        finally:
+            os.close(file)
         return sum(piece.length for piece in records)
 
     def drop(self, start: int, end: int) -> None:
@@ -144,3 +152,11 @@ class Mirror:
         finally:
             fcntl.flock(self._map, fcntl.LOCK_UN)
         self._refresh()
+
+
+def _put(file: int, offset: int, data: memoryview) -> list[Piece]:
+    """Write `data` at `offset`; the pieces that were written whole. OSError when the disk takes nothing more."""
+    done = 0
+    while done < len(data):
+        done += os.pwrite(file, data[done:], offset + done)
+    return [piece for piece, _ in cut(offset, data)]
