@@ -3,44 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from functools import partial
 
-import trio
-
-from vfs.content.blobs import Blobs
 from vfs.content.limits import CHUNK_MAX
-from vfs.content.prefetch.prefetcher import Prefetcher, Then
-from vfs.errors import VfsError
-from vfs.model.entry import BlobRef
+from vfs.content.prefetch.prefetcher import Prefetcher
 from vfs.tree.neighbours import Found, Neighbours, Wanted, gather, nothing
+from vfsd.again import Again
+from vfsd.bring import TRIPWIRE, Bringer
 from vfsd.filesystem import FileSystem
 from vfsd.mounted import MountedTree, cookie_after
 from vfsd.names_ahead import NamesAhead
 from vfsd.patience import WouldWait
-from vfsd.push import Pusher
-
-# Of the files fetched for a reader in order, the first beyond this share of the rows is not pushed: when it is
-# asked for, the reader has come that far. So is the last.
-TRIPWIRE = 0.55
 
 
 class Ahead:
     """The guesses of one mount. Belongs to the event loop, and never waits.
 
-    Inside a large file its reads are followed; small files are followed in the order of the tree, per tree.
+    Inside a large file its reads are followed; small files are followed in the order of an earlier run where there was
+    one, else in the order of the tree, per tree.
     """
 
     def __init__(
-        self, files: FileSystem, prefetcher: Prefetcher, blobs: Blobs, pusher: Pusher, names: NamesAhead
+        self, files: FileSystem, prefetcher: Prefetcher, bringer: Bringer, again: Again, names: NamesAhead
     ) -> None:
         self._files = files
         self._names = names
         self._prefetcher = prefetcher
-        self._blobs = blobs
-        self._pusher = pusher
+        self._bringer = bringer
+        self._again = again
         self._trees: dict[int, Neighbours] = {}
-        self._token = trio.lowlevel.current_trio_token()
 
     def note(self, inode: int, offset: int, length: int, *, waited: bool) -> None:
         """A program read `length` bytes at `offset` of a file; `waited`: they are not in memory yet."""
@@ -51,7 +42,7 @@ class Ahead:
             part, row, entry = place
             if isinstance(entry.content, bytes):
                 return  # it lies in the tree page, which is in memory
-            if offset == 0:
+            if offset == 0 and not self._again.note(part, entry, waited=waited):
                 self._note_file(part, row, entry.size, waited)
             if entry.size > CHUNK_MAX or len(entry.content.refs) > 1:
                 self._prefetcher.note(inode, entry, offset, length, waited=waited)
@@ -69,31 +60,15 @@ class Ahead:
             neighbours = self._trees[part.top] = Neighbours()
         wanted = neighbours.note(row, size, waited=waited)
         if wanted is not None:
-            self._prefetcher.submit(partial(self._gather, part, neighbours, wanted))
+            self._bringer.submit(partial(self._gather, part, neighbours, wanted))
 
     def _gather(self, part: MountedTree, neighbours: Neighbours, wanted: Wanted) -> None:
         found = nothing(wanted)
         try:
             found = gather(part.tree, wanted)
         finally:
-            with contextlib.suppress(trio.RunFinishedError):
-                self._token.run_sync_soon(neighbours.fetched, wanted, found.end, found.size)
-        self._prefetcher.fetch(list(dict.fromkeys(found.refs)), self._push_what(part, wanted, found))
-
-    def _push_what(self, part: MountedTree, wanted: Wanted, found: Found) -> Then:
-        """What to do with the chunks of `found` once they are there."""
-        kept = _tripwires(wanted, found)
-        inodes: dict[BlobRef, list[int]] = {}
-        for row, ref in found.files:
-            if row not in kept:
-                inodes.setdefault(ref, []).append(part.inode(row))
-        return partial(self._push, inodes)
-
-    def _push(self, inodes: dict[BlobRef, list[int]], refs: Sequence[BlobRef]) -> None:
-        with contextlib.suppress(VfsError):
-            there = [ref for ref in refs if ref in inodes]
-            chunks = zip(there, self._blobs.get_many(there), strict=True)
-            self._pusher.push([(inode, chunk) for ref, chunk in chunks for inode in inodes[ref]])
+            self._bringer.tell(partial(neighbours.fetched, wanted, found.end, found.size))
+        self._bringer.bring(part, found.refs, found.files, _tripwires(wanted, found))
 
 
 def _tripwires(wanted: Wanted, found: Found) -> set[int]:

@@ -88,10 +88,15 @@ class FileSystem:
             raise IsADirectory(f"inode {inode}: is a directory")
         return Opened(part.repo, part.commit, part.row(inode))
 
+    def tree_of(self, inode: int) -> MountedTree | None:
+        """The tree that an inode belongs to; None for what is of no commit."""
+        part = self._space.part(inode)
+        return part if isinstance(part, MountedTree) else None
+
     def place(self, inode: int) -> tuple[MountedTree, int, Entry] | None:
         """The tree, the row and the entry of a file; None for what is none."""
-        part = self._space.part(inode)
-        if not isinstance(part, MountedTree):
+        part = self.tree_of(inode)
+        if part is None:
             return None
         entry = part.entry(inode)
         return (part, part.row(inode), entry) if entry.kind is Kind.FILE else None

@@ -33,13 +33,15 @@ def _current(path: str) -> str:
 class Means(msgspec.Struct):
     """What came of the means that depend on the mount, each `on` or `off: why`. Settled while it comes up.
 
-    `reports`: opens are reported by the kernel; `opens`, `listings`: the kernel opens by itself.
+    `reports`: opens are reported by the kernel; `opens`, `listings`: the kernel opens by itself. `prefetch` changes
+    with what is followed.
     """
 
     readahead: str = "unknown"
     reports: str = "off: not begun"
     opens: str = "off: not begun"
     listings: str = "off: not begun"
+    prefetch: str = "on"
 
 
 def levers(means: Means) -> dict[str, str]:
@@ -54,5 +56,5 @@ def levers(means: Means) -> dict[str, str]:
         "opens reported by the kernel": means.reports,
         "listings kept by the kernel": means.listings,
         "content pushed into the page cache": "off",
-        "prefetch": "on",
+        "prefetch": means.prefetch,
     }

@@ -19,7 +19,9 @@ from vfs.errors import Busy, DaemonError, VfsError
 from vfs.files.private import private_dir
 from vfs.workspace.layer import Layer
 from vfs.workspace.overlay import Overlay, mount_overlay
+from vfsd.again import Again
 from vfsd.ahead import Ahead
+from vfsd.bring import Bringer
 from vfsd.control import ControlServer
 from vfsd.daemon import Daemon
 from vfsd.fuse import Asked, Operations
@@ -68,7 +70,10 @@ class Life:
         self._interrupts = Interrupts(SHIM)
         self._pusher = Pusher(push_pages, daemon.counters)
         self._names = NamesAhead(MountLister(daemon.target))
-        self._ahead = Ahead(daemon.file_system, daemon.prefetcher, daemon.blobs, self._pusher, self._names)
+        bringer = Bringer(daemon.prefetcher, daemon.blobs, self._pusher)
+        again = Again(daemon.spec, daemon.file_system, bringer, daemon.means)
+        self._ahead = Ahead(daemon.file_system, daemon.prefetcher, bringer, again, self._names)
+        again.begin()
         # Without the shim a handle that was never given could not be told from another. Refs in `--all` move.
         self._asks = Asked(
             opens=bool(SHIM.missing) or daemon.lineage.needs_opens,

@@ -76,8 +76,7 @@ def test_files_in_between_and_files_that_are_not_read_any_more(paths: list[bytes
         read.insert(random.randrange(len(read)), b"new/%d" % number)
     reader = Reader(paths).read(read)
     assert reader.others == 100, "those that were not read before, and no other"
-    assert reader.waits <= 110
-    assert not [path for path in read if path not in reader.there and not path.startswith(b"new/")]
+    assert reader.waits <= 110, "a window whose tripwires are both passed over ends in a wait"
 
 
 def test_several_processes_deviate_a_little(paths: list[bytes]) -> None:

@@ -17,10 +17,13 @@ from vfs.journal.log import Journal
 from vfs.metrics.counters import Registry
 from vfs.model.commit import StoredCommit
 from vfs.repo.library import Library
+from vfsd.again import Again
 from vfsd.ahead import Ahead
+from vfsd.bring import Bringer
 from vfsd.filesystem import build_filesystem
 from vfsd.fuse import Asked, Operations
 from vfsd.interrupts import Interrupts
+from vfsd.levers import Means
 from vfsd.lineage import Lineage, open_lineage
 from vfsd.meters import Meters
 from vfsd.mount import mount_options, push_pages
@@ -67,12 +70,14 @@ async def operations(
     meters, troubles = Meters(counters, Troubles()), list[str]()
     prefetcher = trees.prefetcher(troubles.append)
     pusher, names = Pusher(push_pages, counters), NamesAhead(MountLister("/nowhere"))
+    bringer = Bringer(prefetcher, trees.blobs, pusher)
+    again = Again(spec, files, bringer, Means())
     yield Operations(
         files,
         threads=Threads(2),
         meters=meters,
         lineage=lineage,
-        ahead=Ahead(files, prefetcher, trees.blobs, pusher, names),
+        ahead=Ahead(files, prefetcher, bringer, again, names),
         interrupts=Interrupts(Shim()),
         asked=Asked(),
         owner=(1000, 1001),
