@@ -1,9 +1,10 @@
 # `make demo` and `make test` do all their own set-up; both can be repeated.
-.PHONY: help setup demo test lint clean bench bench-peers
+.PHONY: help setup demo test stress lint clean bench bench-peers
 
 help:
 	@echo 'make demo    see it work: commit, mount, run, lineage, on real files (sets itself up)'
 	@echo 'make test    every check and test (sets itself up)'
+	@echo 'make stress  long suites that use a writable mount as a file system (root, half an hour; docs/TESTING.md)'
 	@echo 'make lint    the checks without the tests'
 	@echo 'make bench   measure against ext4, S3 clients and peers (root, 25 GB of disk, an hour; BENCH=--quick: less)'
 	@echo 'make setup   system packages and .venv only'
@@ -19,6 +20,13 @@ demo:
 test:
 	@packaging/setup.sh test
 	@packaging/check.sh
+
+stress:
+	@packaging/setup.sh test
+	@command -v stress-ng >/dev/null && command -v fio >/dev/null && command -v pgbench >/dev/null || \
+	    apt-get install -y -q --no-install-recommends stress-ng fio postgresql || echo 'stress: what is missing is skipped'
+	@STRESS_SEED=$${STRESS_SEED:-$$$$} STRESS_OPERATIONS=$${STRESS_OPERATIONS:-50000} STRESS_TURNS=$${STRESS_TURNS:-10} \
+	    .venv/bin/python -m pytest -q tests/stress/test_*.py tests/stress/long_*.py
 
 lint:
 	@packaging/setup.sh test

@@ -42,6 +42,7 @@ missing_packages() {
     have pkg-config || printf ' pkg-config'
     { have pkg-config && pkg-config --exists 'fuse3 >= 3.2'; } || printf ' libfuse3-dev'
     have git || printf ' git'
+    have rsync || printf ' rsync'
     have dot || printf ' graphviz'
     have fuse-overlayfs || printf ' fuse-overlayfs'
     have setpriv && have unshare && have mount || printf ' util-linux mount'
