@@ -25,7 +25,7 @@ stress:
 	@packaging/setup.sh test
 	@command -v stress-ng >/dev/null && command -v fio >/dev/null && command -v pgbench >/dev/null || \
 	    apt-get install -y -q --no-install-recommends stress-ng fio postgresql || echo 'stress: what is missing is skipped'
-	@STRESS_SEED=$${STRESS_SEED:-$$$$} STRESS_OPERATIONS=$${STRESS_OPERATIONS:-50000} STRESS_TURNS=$${STRESS_TURNS:-10} \
+	@STRESS_SEED=$${STRESS_SEED:-$$$$} STRESS_OPERATIONS=$${STRESS_OPERATIONS:-20000} STRESS_TURNS=$${STRESS_TURNS:-10} \
 	    .venv/bin/python -m pytest -q tests/stress/test_*.py tests/stress/long_*.py
 
 lint:

@@ -22,8 +22,8 @@ SECONDS = int(os.environ.get("STRESS_SECONDS", 5))
 STRESSORS = [
     "access", "chdir", "chmod", "copy-file", "dentry", "dir", "dirdeep", "dirmany", "dup", "eventfd", "fallocate",
     "fcntl", "fiemap", "file-ioctl", "filename", "flock", "fpunch", "fstat", "getdent", "hdd", "iomix", "lease",
-    "link", "locka", "lockf", "lockofd", "metamix", "open", "readahead", "rename", "seek", "symlink", "sync-file",
-    "touch", "unlink", "utime", "verity", "xattr",
+    "link", "locka", "lockf", "lockofd", "open", "readahead", "rename", "seek", "symlink", "sync-file",
+    "touch", "utime", "verity", "xattr",
 ]  # fmt: skip
 FIO = """\
 [global]

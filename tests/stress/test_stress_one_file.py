@@ -11,7 +11,7 @@ import pytest
 from stress import onefile
 from stress.place import Place
 
-pytestmark = [pytest.mark.mount, pytest.mark.root, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.mount, pytest.mark.root, pytest.mark.timeout(400)]
 
 SEED = int(os.environ.get("STRESS_SEED", random.SystemRandom().randrange(1 << 32)))
 OPERATIONS = int(os.environ.get("STRESS_OPERATIONS", 3000))

@@ -14,13 +14,13 @@ from stress import manyfiles
 from stress.listing import differences, listing, one_file, without_clock
 from stress.place import Place
 
-pytestmark = [pytest.mark.mount, pytest.mark.root, pytest.mark.timeout(200)]
+pytestmark = [pytest.mark.mount, pytest.mark.root, pytest.mark.timeout(400)]
 
 TESTS = Path(__file__).resolve().parents[1]
 SEED = int(os.environ.get("STRESS_SEED", random.SystemRandom().randrange(1 << 32)))
 OPERATIONS = int(os.environ.get("STRESS_OPERATIONS", 3000))
 WORKERS = 3
-LIMIT = 120
+LIMIT = 240
 
 
 def begun(top: Path, log: Path, *words: str) -> subprocess.Popen[bytes]:
