@@ -7,7 +7,6 @@ is then repeated in a thread that may wait. Errors are those of `vfs.errors`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import msgspec
 
@@ -106,13 +105,13 @@ class FileSystem:
         part = self._space.part(directory)
         return part.where(directory) if isinstance(part, MountedTree) else None
 
-    def read(self, inode: int, offset: int, size: int) -> bytes:
+    def read(self, inode: int, offset: int, size: int) -> bytes | memoryview:
         """`size` bytes from `offset` of a file, fewer only at its end; pyfuse3 takes a view of them, too."""
         entry = self.entry(inode)
         if entry.kind is not Kind.FILE:
             raise IsADirectory(f"{printable(entry.path)}: not a file")
         try:
-            return cast("bytes", self._trees.files.view(entry, offset, size))
+            return self._trees.files.view(entry, offset, size)
         except (Corrupt, StoreError) as error:
             raise type(error)(f"{printable(entry.path)}: {error}") from error
 

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import update_wrapper
 from time import perf_counter
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import msgspec
 import pyfuse3
@@ -107,7 +107,9 @@ class Operations(pyfuse3.Operations):
     What is in memory is answered in the event loop, the rest in `threads`.
     """
 
-    supports_dot_lookup = True
+    # With it the kernel would look forgotten inodes up by number, and overlayfs take what it is then given, whose time is
+    # up already, for stale: a file of the commit that was changed would be ESTALE once its name had been forgotten.
+    supports_dot_lookup = False
     enable_writeback_cache = False
     enable_acl = False
 
@@ -217,7 +219,8 @@ class Operations(pyfuse3.Operations):
             self._ahead.note(fh, off, size, waited=True)
             data = await self._wait(self._files.read, fh, off, size)
         self.meters.read_bytes.add(len(data))
-        return data
+        # A view of a chunk, mostly: pyfuse3 takes any buffer, its stubs know of bytes alone.
+        return cast("bytes", data)
 
     async def release(self, fh: int) -> None:
         """Nothing is kept per open file."""

@@ -34,7 +34,7 @@ class Means(msgspec.Struct):
     """What came of the means that depend on the mount, each `on` or `off: why`. Settled while it comes up.
 
     `reports`: opens are reported by the kernel; `opens`, `listings`: the kernel opens by itself. `prefetch` changes
-    with what is followed.
+    with what is followed; `pushed` is why content is no longer pushed into the page cache, empty while it is.
     """
 
     readahead: str = "unknown"
@@ -42,6 +42,7 @@ class Means(msgspec.Struct):
     opens: str = "off: not begun"
     listings: str = "off: not begun"
     prefetch: str = "on"
+    pushed: str = ""
 
 
 def levers(means: Means) -> dict[str, str]:
@@ -55,6 +56,6 @@ def levers(means: Means) -> dict[str, str]:
         "open answered by the kernel": means.opens,
         "opens reported by the kernel": means.reports,
         "listings kept by the kernel": means.listings,
-        "content pushed into the page cache": "off",
+        "content pushed into the page cache": f"off: {means.pushed}" if means.pushed else "on",
         "prefetch": means.prefetch,
     }

@@ -68,7 +68,7 @@ class Life:
         self._up = False
         daemon.patience.hurry_this_thread()
         self._interrupts = Interrupts(SHIM)
-        self._pusher = Pusher(push_pages, daemon.counters)
+        self._pusher = Pusher(push_pages, daemon.counters, refused=self._note_refused)
         self._names = NamesAhead(MountLister(daemon.target))
         bringer = Bringer(daemon.prefetcher, daemon.blobs, self._pusher)
         again = Again(daemon.spec, daemon.file_system, bringer, daemon.means)
@@ -80,6 +80,9 @@ class Life:
             listings=bool(SHIM.missing) or daemon.spec.kind == "all",
         )
         self._mount = self._made_mount()
+
+    def _note_refused(self, reason: str) -> None:
+        self._daemon.means.pushed = reason
 
     def _made_mount(self) -> FuseMount:
         spec = self._daemon.spec

@@ -34,8 +34,10 @@ class Pusher:
     `_lock` guards `_waiting`; the rest belongs to the thread.
     """
 
-    def __init__(self, store: Store, counters: Registry) -> None:
+    def __init__(self, store: Store, counters: Registry, *, refused: Callable[[str], None]) -> None:
+        """`store` pushes one file; `refused` hears why the kernel takes no more."""
         self.off = ""
+        self._refused = refused
         self._store = store
         self._counter = counters.counter(PUSHED)
         self._queue: queue.SimpleQueue[Files] = queue.SimpleQueue()
@@ -94,6 +96,7 @@ class Pusher:
             except OSError as error:
                 if error.errno != _UNKNOWN:
                     self._end(f"the kernel refuses it: {error.strerror}")
+                    self._refused(self.off)
                     break
                 unknown.append((inode, data))
         return unknown

@@ -43,7 +43,7 @@ class Mount:
         trees = Trees(library, Patience(), counters)
         self.files: FileSystem = build_filesystem(spec, trees)
         self.prefetcher = trees.prefetcher(self.troubles.append)
-        self.pusher = Pusher(lambda inode, _, data: self.pages.update({inode: data}), counters)
+        self.pusher = Pusher(lambda inode, _, data: self.pages.update({inode: data}), counters, refused=print)
         self.again = Again(spec, self.files, Bringer(self.prefetcher, trees.blobs, self.pusher), self.means)
 
     def close(self) -> None:

@@ -69,7 +69,7 @@ async def operations(
     patience.hurry_this_thread()
     meters, troubles = Meters(counters, Troubles()), list[str]()
     prefetcher = trees.prefetcher(troubles.append)
-    pusher, names = Pusher(push_pages, counters), NamesAhead(MountLister("/nowhere"))
+    pusher, names = Pusher(push_pages, counters, refused=troubles.append), NamesAhead(MountLister("/nowhere"))
     bringer = Bringer(prefetcher, trees.blobs, pusher)
     again = Again(spec, files, bringer, Means())
     yield Operations(

@@ -21,6 +21,7 @@ class Kernel:
     def __init__(self) -> None:
         self.pages: dict[int, bytes] = {}
         self.unknown: set[int] = set()
+        self.heard: list[str] = []
         self.refuses = 0
         self.held = threading.Event()
         self.held.set()
@@ -45,7 +46,7 @@ def wait_for(true: Callable[[], bool]) -> None:
 
 def test_files_reach_the_kernel_and_are_counted() -> None:
     kernel, counters = Kernel(), Registry()
-    pusher = Pusher(kernel.store, counters)
+    pusher = Pusher(kernel.store, counters, refused=kernel.heard.append)
     pusher.push([(7, b"seven"), (8, b"eight!")])
     wait_for(lambda: kernel.pages == {7: b"seven", 8: b"eight!"})
     assert counters.counter(PUSHED).value == 11
@@ -55,7 +56,7 @@ def test_files_reach_the_kernel_and_are_counted() -> None:
 def test_an_inode_the_kernel_does_not_know_is_tried_once_more_and_no_more() -> None:
     kernel = Kernel()
     kernel.unknown = {1, 2}
-    pusher = Pusher(kernel.store, Registry())
+    pusher = Pusher(kernel.store, Registry(), refused=kernel.heard.append)
     pusher.push([(1, b"one"), (2, b"two"), (3, b"three")])
     wait_for(lambda: 3 in kernel.pages)
     kernel.unknown = {2}
@@ -71,19 +72,20 @@ def test_an_inode_the_kernel_does_not_know_is_tried_once_more_and_no_more() -> N
 def test_a_kernel_that_refuses_is_not_asked_again(number: int) -> None:
     kernel = Kernel()
     kernel.refuses = number
-    pusher = Pusher(kernel.store, Registry())
+    pusher = Pusher(kernel.store, Registry(), refused=kernel.heard.append)
     pusher.push([(1, b"one"), (2, b"two")])
     wait_for(lambda: bool(pusher.off))
     pusher.push([(3, b"three")])
     assert kernel.calls == 1
     assert os.strerror(number) in pusher.off
+    assert kernel.heard == [pusher.off]
     assert pusher.close()
 
 
 def test_what_waits_is_bounded_and_pushing_never_waits() -> None:
     kernel = Kernel()
     kernel.held.clear()
-    pusher = Pusher(kernel.store, Registry())
+    pusher = Pusher(kernel.store, Registry(), refused=kernel.heard.append)
     piece = bytes(WAITING_MAX // 4)
     start = time.monotonic()
     for inode in range(100):
@@ -100,7 +102,7 @@ def test_what_waits_is_bounded_and_pushing_never_waits() -> None:
 def test_the_end_does_not_wait_for_a_push_that_hangs_for_longer_than_it_must() -> None:
     kernel = Kernel()
     kernel.held.clear()
-    pusher = Pusher(kernel.store, Registry())
+    pusher = Pusher(kernel.store, Registry(), refused=kernel.heard.append)
     pusher.push([(1, b"one"), (2, b"two")])
     wait_for(lambda: kernel.calls == 1)
     start = time.monotonic()
