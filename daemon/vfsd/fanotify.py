@@ -11,10 +11,13 @@ import ctypes
 import errno
 import fcntl
 import os
+import stat
 import struct
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from vfsd.shim import BATCH, SHIM, Shim
 
 # <linux/fanotify.h>
 _CLOEXEC = 0x1
@@ -32,31 +35,39 @@ _AT_FDCWD = -100
 _FIONREAD = 0x541B
 _EVENT = struct.Struct("IBBHQii")
 _ANSWER = struct.Struct("iI")
-# Each event is a descriptor until it is handled; 1,024 may be open in all.
-BATCH = 64
+# In the place of a descriptor: reports were lost.
+LOST = -2
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Told(NamedTuple):
-    """An open: the process (thread group), a descriptor of the file (-1 when the queue ran over), whether it waits."""
+    """An open: by which process (thread group), of which inode, 0 for what is no regular file.
+
+    `fd` is -1, but the descriptor by which an open that is held is let go, or `LOST` where reports were.
+    """
 
     pid: int
+    inode: int
     fd: int
-    held: bool
+
+    @property
+    def held(self) -> bool:
+        """Whether the process waits."""
+        return self.fd >= 0
 
 
 class Fanotify:
     """One queue of the opens in one file system, under whatever mounts of it. Not thread-safe.
 
-    Who reads it closes every descriptor it is given, and says `go` for each open that is held. At first opens are
-    held: their process waits. The queue has no limit: with one of 16,384 events, a second of warm reads
-    would run over it, and a gap in the journal cannot be mended. Equal events that wait are merged, so it grows
-    with distinct (process, file) pairs.
+    Who reads it says `go` for each open that is held. At first opens are held: their process waits. The queue has
+    no limit: with one of 16,384 events, a second of warm reads would run over it, and a gap in the journal cannot
+    be mended. Equal events that wait are merged, so it grows with distinct (process, file) pairs.
     """
 
-    def __init__(self, path: str, *, bounded: bool = False) -> None:
+    def __init__(self, path: str, *, bounded: bool = False, shim: Shim = SHIM) -> None:
         """`path` is on the file system; `bounded`: the system's limit on the queue. OSError where it is not allowed."""
+        self._take = shim.opens or take
         flags = _CLOEXEC | _NONBLOCK | _CONTENT | (0 if bounded else _UNLIMITED_QUEUE)
         self._path = os.fsencode(path)
         self._fd = _checked(_libc.fanotify_init(flags, os.O_RDONLY | os.O_CLOEXEC | os.O_LARGEFILE))
@@ -84,6 +95,7 @@ class Fanotify:
         # A process that was killed meanwhile does not wait any more.
         with contextlib.suppress(OSError):
             os.write(self._fd, _ANSWER.pack(told.fd, _ALLOW))
+        os.close(told.fd)
 
     def fileno(self) -> int:
         """The descriptor to poll."""
@@ -96,17 +108,31 @@ class Fanotify:
     def read(self) -> Sequence[Told]:
         """Up to 64 events, none when the queue is empty; OSError when one was lost to a failure."""
         try:
-            data = os.read(self._fd, _EVENT.size * BATCH)
+            found = self._take(self._fd)
         except BlockingIOError:
             return ()
-        events = list(_EVENT.iter_unpack(data))
-        if any(event[1] != _VERSION for event in events):
+        if any(version != _VERSION for _, _, _, version, _ in found):
             raise OSError(errno.EPROTO, "events of another version")
-        return [Told(event[6], event[5], bool(event[4] & _OPEN_PERM)) for event in events]
+        return [Told(pid, inode, fd) for inode, pid, fd, _, _ in found]
 
     def close(self) -> None:
         """Forget what is in the queue; whoever is held goes on."""
         os.close(self._fd)
+
+
+def take(queue: int) -> list[tuple[int, int, int, int, int]]:
+    """What `Shim.opens` does, in Python: three system calls an event, for each of which others get their turn."""
+    events = list(_EVENT.iter_unpack(os.read(queue, _EVENT.size * BATCH)))
+    return [_told(pid, fd, version, bool(mask & _OPEN_PERM)) for _, version, _, _, mask, fd, pid in events]
+
+
+def _told(pid: int, fd: int, version: int, held: bool) -> tuple[int, int, int, int, int]:
+    if fd < 0:
+        return 0, pid, LOST, version, held
+    found = os.fstat(fd)
+    if not held:
+        os.close(fd)
+    return found.st_ino if stat.S_ISREG(found.st_mode) else 0, pid, fd if held else -1, version, held
 
 
 def _checked(result: int) -> int:

@@ -107,8 +107,8 @@ class Operations(pyfuse3.Operations):
     What is in memory is answered in the event loop, the rest in `threads`.
     """
 
-    # With it the kernel would look forgotten inodes up by number, and overlayfs take what it is then given, whose time is
-    # up already, for stale: a file of the commit that was changed would be ESTALE once its name had been forgotten.
+    # With it the kernel would look forgotten inodes up by number, and overlayfs take what it is then given, whose time
+    # is up already, for stale: a file of the commit that was changed would be ESTALE once its name had been forgotten.
     supports_dot_lookup = False
     enable_writeback_cache = False
     enable_acl = False

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyfuse3
 
@@ -14,6 +15,7 @@ from vfs.control.mountinfo import mounts
 from vfs.control.spec import MountSpec
 from vfs.errors import MountError
 from vfsd.fuse import Operations
+from vfsd.shim import SHIM
 
 SUBTYPE = "vfs"
 # Idle tasks that are kept: as many as a reader with readahead and a walk beside it use.
@@ -58,9 +60,20 @@ class FuseMount:
         pyfuse3.close(unmount=False)
 
 
-def push_pages(inode: int, offset: int, data: bytes) -> None:
-    """Put content into the kernel's page cache; OSError, ENOENT for an inode it does not know."""
-    pyfuse3.notify_store(inode, offset, data)
+def push_pages(files: Sequence[tuple[int, bytes]]) -> list[int]:
+    """Put whole files into the kernel's page cache; see `vfsd.push.Store`."""
+    if SHIM.push is not None:
+        return SHIM.push(files)
+    outcomes = []
+    for inode, data in files:
+        try:
+            pyfuse3.notify_store(inode, 0, data)
+            outcomes.append(0)
+        except OSError as error:
+            outcomes.append(error.errno or errno.EIO)
+            if error.errno != errno.ENOENT:
+                break
+    return outcomes
 
 
 def device_of(mountpoint: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import queue
 import threading
 import time
@@ -12,12 +13,15 @@ from collections.abc import Callable, Sequence
 from vfs.metrics.counters import Registry
 from vfs.metrics.names import PUSHED
 
-# notify_store(inode, offset, data) of pyfuse3, or one for a test.
-Store = Callable[[int, int, bytes], None]
 Files = Sequence[tuple[int, bytes]]
+# Pushes files one after the other; the outcome of each as an error number, 0 for done, up to the first that is neither
+# that nor ENOENT.
+Store = Callable[[Files], list[int]]
 
 # Bytes that wait to be pushed; what comes on top is left for its readers to ask for.
 WAITING_MAX = 32 << 20
+# Files pushed between two looks at whether to stop.
+BATCH = 64
 # Seconds until a file whose inode the kernel did not know yet is tried again, once.
 LATER = 0.05
 # Seconds that the end of the mount waits for a push that is under way.
@@ -35,7 +39,7 @@ class Pusher:
     """
 
     def __init__(self, store: Store, counters: Registry, *, refused: Callable[[str], None]) -> None:
-        """`store` pushes one file; `refused` hears why the kernel takes no more."""
+        """`store` pushes files; `refused` hears why the kernel takes no more."""
         self.off = ""
         self._refused = refused
         self._store = store
@@ -87,16 +91,19 @@ class Pusher:
     def _push(self, files: Files) -> Files:
         """Push; those that the kernel does not know."""
         unknown: list[tuple[int, bytes]] = []
-        for inode, data in files:
+        for start in range(0, len(files), BATCH):
             if self.off:
                 break
-            try:
-                self._store(inode, 0, data)
-                self._counter.add(len(data))
-            except OSError as error:
-                if error.errno != _UNKNOWN:
-                    self._end(f"the kernel refuses it: {error.strerror}")
-                    self._refused(self.off)
-                    break
-                unknown.append((inode, data))
+            part = files[start : start + BATCH]
+            for (inode, data), outcome in zip(part, self._store(part), strict=False):
+                if outcome == 0:
+                    self._counter.add(len(data))
+                elif outcome == _UNKNOWN:
+                    unknown.append((inode, data))
+                else:
+                    self._refuse(outcome)
         return unknown
+
+    def _refuse(self, number: int) -> None:
+        self._end(f"the kernel refuses it: {os.strerror(number)}")
+        self._refused(self.off)

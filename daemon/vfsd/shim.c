@@ -7,6 +7,8 @@
  *   thread's id are written to a pipe, and the daemon may end its work on the request. pyfuse3 runs a handler at once
  *   after its C function, in the same task, so vfs_shim_request() called first in a handler gives its own number.
  * - Where the kernel opens files without asking (it was told ENOSYS), a read carries no file handle; the inode takes its place.
+ * - Many files are pushed into the page cache, and many reports of opens taken, in one call: a Python thread that leaves the
+ *   interpreter for each of them waits for its turn each time, which costs more than the work.
  * - At the start of the session the kernel is asked to cache symlinks, to allow 64 requests in the background, and to
  *   read past the page cache (O_DIRECT) with requests that a signal can end: the asynchronous ones cannot be.
  */
@@ -14,7 +16,10 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fuse_lowlevel.h>
+#include <errno.h>
 #include <stdint.h>
+#include <sys/fanotify.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BACKGROUND 64
@@ -22,6 +27,7 @@
 static struct fuse_lowlevel_ops real;
 static uint64_t request;
 static int interrupts = -1;
+static struct fuse_session *session;
 
 /* A write of 16 bytes to a pipe is whole or not at all; a full pipe loses the news, the request then ends by its deadline. */
 static void interrupted(fuse_req_t req, void *number)
@@ -137,7 +143,7 @@ static struct fuse_session *versioned(const char *name, struct fuse_args *args, 
 {
 	new_versioned next = (new_versioned)dlsym(RTLD_NEXT, name);
 	struct fuse_lowlevel_ops table = wrap(ops, size);
-	return next ? next(args, &table, sizeof table, version, userdata) : NULL;
+	return session = next ? next(args, &table, sizeof table, version, userdata) : NULL;
 }
 
 /* The names are given to the assembler: some headers declare one or the other of them, as a function or a macro. */
@@ -150,7 +156,7 @@ struct fuse_session *shim_new(struct fuse_args *args, const struct fuse_lowlevel
 {
 	new_session next = (new_session)dlsym(RTLD_NEXT, "fuse_session_new");
 	struct fuse_lowlevel_ops table = wrap(ops, size);
-	return next ? next(args, &table, sizeof table, userdata) : NULL;
+	return session = next ? next(args, &table, sizeof table, userdata) : NULL;
 }
 
 /* libfuse from 3.17 on, whose header turns fuse_session_new into one of these. `version` is passed on unseen. */
@@ -180,4 +186,49 @@ __attribute__((visibility("default"))) uint64_t vfs_shim_request(void)
 __attribute__((visibility("default"))) void vfs_shim_interrupts(int fd)
 {
 	interrupts = fd;
+}
+
+/* Push `count` whole files into the page cache; the outcome of each, 0 or an error number, goes to `outcomes`. Ends at
+ * the first outcome but 0 and ENOENT. How many outcomes there are. Not to be called once the session is closed. */
+__attribute__((visibility("default"))) size_t vfs_shim_push(size_t count, const uint64_t *inodes, char *const *data,
+							    const uint64_t *sizes, int *outcomes)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct fuse_bufvec vector = FUSE_BUFVEC_INIT(sizes[i]);
+		vector.buf[0].mem = data[i];
+		outcomes[i] = -fuse_lowlevel_notify_store(session, inodes[i], 0, &vector, 0);
+		if (outcomes[i] && outcomes[i] != ENOENT)
+			return i + 1;
+	}
+	return count;
+}
+
+struct told {
+	uint64_t inode;
+	int32_t pid, fd;
+	uint32_t version, held;
+};
+
+/* Take up to `most` (at most 64) reports of opens from a fanotify descriptor. `inode` is 0 for what is no regular file; `fd`
+ * stays open where the open is held, else it is closed and -1; -2 for the report that some were lost. How many, or -errno. */
+__attribute__((visibility("default"))) long vfs_shim_opens(int queue, struct told *told, size_t most)
+{
+	struct fanotify_event_metadata events[64];
+	size_t room = (most < 64 ? most : 64) * sizeof events[0];
+	ssize_t size = read(queue, events, room);
+	if (size < 0)
+		return -errno;
+	size_t count = (size_t)size / sizeof events[0];
+	for (size_t i = 0; i < count; i++) {
+		struct stat found;
+		int fd = events[i].fd, known = fd >= 0 && fstat(fd, &found) == 0 && S_ISREG(found.st_mode);
+		told[i].held = (events[i].mask & FAN_OPEN_PERM) != 0;
+		told[i].inode = known ? found.st_ino : 0;
+		told[i].pid = events[i].pid;
+		told[i].version = events[i].vers;
+		told[i].fd = fd < 0 ? -2 : told[i].held ? fd : -1;
+		if (fd >= 0 && !told[i].held)
+			close(fd);
+	}
+	return (long)count;
 }

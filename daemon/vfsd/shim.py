@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 PATH = Path(__file__).with_name("_shim.so")
@@ -15,12 +15,33 @@ PATH = Path(__file__).with_name("_shim.so")
 VARIABLE = "VFSD_SHIM"
 
 
+# Reports of opens taken in one call.
+BATCH = 64
+
+
+class _Told(ctypes.Structure):
+    _fields_ = (
+        ("inode", ctypes.c_uint64),
+        ("pid", ctypes.c_int32),
+        ("fd", ctypes.c_int32),
+        ("version", ctypes.c_uint32),
+        ("held", ctypes.c_uint32),
+    )
+
+
 class Shim:
-    """What the shim offers. `missing` says why it is not there; then `request` always gives 0."""
+    """What the shim offers. `missing` says why it is not there; then `request` always gives 0, and the rest is None.
+
+    `push` puts (inode, content) pairs into the page cache and gives the outcome of each as an error number, 0 for done,
+    up to the first that is neither that nor ENOENT. `opens` takes up to 64 reports from a fanotify descriptor, as
+    (inode, pid, descriptor, version, whether it is held); OSError. See `shim.c`.
+    """
 
     def __init__(self) -> None:
         self.missing = ""
         self.request: Callable[[], int] = lambda: 0
+        self.push: Callable[[Sequence[tuple[int, bytes]]], list[int]] | None = None
+        self.opens: Callable[[int], list[tuple[int, int, int, int, int]]] | None = None
         self._library: ctypes.CDLL | None = None
         if os.environ.get(VARIABLE) == "0":
             self.missing = f"{VARIABLE} is 0"
@@ -31,12 +52,33 @@ class Shim:
             self.missing = "not compiled" if not PATH.exists() else f"cannot be loaded: {error}"
             return
         self._library.vfs_shim_request.restype = ctypes.c_uint64
+        self._library.vfs_shim_push.restype = ctypes.c_size_t
+        self._library.vfs_shim_opens.restype = ctypes.c_long
         self.request = self._library.vfs_shim_request
+        self.push, self.opens = self._push, self._opens
 
     def report_interrupts(self, fd: int) -> None:
         """Have number and thread id of interrupted requests written to `fd`; -1 ends it."""
         if self._library is not None:
             self._library.vfs_shim_interrupts(ctypes.c_int(fd))
+
+    def _push(self, files: Sequence[tuple[int, bytes]]) -> list[int]:
+        assert self._library is not None
+        count = len(files)
+        inodes = (ctypes.c_uint64 * count)(*[inode for inode, _ in files])
+        data = (ctypes.c_char_p * count)(*[content for _, content in files])
+        sizes = (ctypes.c_uint64 * count)(*[len(content) for _, content in files])
+        outcomes = (ctypes.c_int * count)()
+        done = self._library.vfs_shim_push(ctypes.c_size_t(count), inodes, data, sizes, outcomes)
+        return list(outcomes[:done])
+
+    def _opens(self, queue: int) -> list[tuple[int, int, int, int, int]]:
+        assert self._library is not None
+        told = (_Told * BATCH)()
+        count = self._library.vfs_shim_opens(ctypes.c_int(queue), told, ctypes.c_size_t(BATCH))
+        if count < 0:
+            raise OSError(-count, os.strerror(-count))
+        return [(one.inode, one.pid, one.fd, one.version, one.held) for one in told[:count]]
 
 
 SHIM = Shim()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import stat
 import threading
 import time
 
@@ -14,7 +13,7 @@ import structlog
 from vfs.errors import JournalError, VfsError
 from vfs.journal.observe import Observer
 from vfs.metrics.counters import Counter
-from vfsd.fanotify import Fanotify, Told
+from vfsd.fanotify import LOST, Fanotify, Told
 from vfsd.filesystem import FileSystem, Opened
 
 OVERRUN = "opens that the kernel could not queue; each may stand for many"
@@ -134,24 +133,17 @@ class Watch:
 
     def _take(self, told: list[Told]) -> None:
         try:
-            keys = self._observer.keys({one.pid for one in told if one.fd >= 0 and one.pid != self._own})
+            keys = self._observer.keys({one.pid for one in told if one.fd != LOST and one.pid != self._own})
         finally:
             for one in told:
                 if one.held:
                     self._queue.go(one)
         self._get_to_know(keys, len(told))
-        try:
-            for one in told:
-                if one.fd < 0:
-                    self._observer.lose(1, OVERRUN)
-                elif one.pid != self._own:
-                    found = os.fstat(one.fd)
-                    if stat.S_ISREG(found.st_mode):
-                        self._taken.append((keys[one.pid], found.st_ino))
-        finally:
-            for one in told:
-                if one.fd >= 0:
-                    os.close(one.fd)
+        for one in told:
+            if one.fd == LOST:
+                self._observer.lose(1, OVERRUN)
+            elif one.inode and one.pid != self._own:
+                self._taken.append((keys[one.pid], one.inode))
 
     def _get_to_know(self, keys: dict[int, int], opens: int) -> None:
         """Hold opens as long as processes are among them that were not met before."""

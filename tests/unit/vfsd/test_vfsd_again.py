@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
@@ -43,8 +43,12 @@ class Mount:
         trees = Trees(library, Patience(), counters)
         self.files: FileSystem = build_filesystem(spec, trees)
         self.prefetcher = trees.prefetcher(self.troubles.append)
-        self.pusher = Pusher(lambda inode, _, data: self.pages.update({inode: data}), counters, refused=print)
+        self.pusher = Pusher(self._take, counters, refused=print)
         self.again = Again(spec, self.files, Bringer(self.prefetcher, trees.blobs, self.pusher), self.means)
+
+    def _take(self, files: Sequence[tuple[int, bytes]]) -> list[int]:
+        self.pages.update(files)
+        return [0] * len(files)
 
     def close(self) -> None:
         self.prefetcher.close()

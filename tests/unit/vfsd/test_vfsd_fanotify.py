@@ -24,6 +24,7 @@ from vfs.metrics.names import OBSERVED
 from vfs.workspace import syscalls
 from vfsd.fanotify import Fanotify, Told
 from vfsd.filesystem import FileSystem
+from vfsd.shim import SHIM, Shim
 from vfsd.watch import OVERRUN, UNKNOWN, Watch
 
 pytestmark = pytest.mark.root
@@ -51,15 +52,19 @@ def reader(path: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(["cat", path], stdout=subprocess.PIPE)
 
 
-def close(told: Told) -> os.stat_result:
-    """What was opened; the descriptor is closed."""
-    found = os.fstat(told.fd)
-    os.close(told.fd)
+WITHOUT = Shim()
+WITHOUT.opens = None
+
+
+@pytest.fixture(params=[SHIM, WITHOUT], ids=["shim", "without"])
+def shim(request: pytest.FixtureRequest) -> Shim:
+    """The compiled way of taking reports, and the other."""
+    found: Shim = request.param
     return found
 
 
-def test_an_open_is_held_until_it_is_answered(place: Path) -> None:
-    queue = Fanotify(str(place))
+def test_an_open_is_held_until_it_is_answered(place: Path, shim: Shim) -> None:
+    queue = Fanotify(str(place), shim=shim)
     with reader(place / "file") as process:
         (told,) = wait_for(queue)
         assert (told.pid, told.held) == (process.pid, True)
@@ -68,7 +73,7 @@ def test_an_open_is_held_until_it_is_answered(place: Path) -> None:
         assert Path(f"/proc/{process.pid}/cmdline").read_bytes() == b"cat\0" + bytes(place / "file") + b"\0"
         queue.go(told)
         assert process.communicate(timeout=10)[0] == b"content\n"
-    assert close(told).st_ino == (place / "file").stat().st_ino
+    assert told.inode == (place / "file").stat().st_ino
     queue.close()
 
 
@@ -79,20 +84,20 @@ def test_one_that_is_killed_meanwhile_hurts_nobody(place: Path) -> None:
         process.send_signal(signal.SIGKILL)
         assert process.wait(10) == -signal.SIGKILL
         queue.go(told)
-    close(told)
     queue.close()
 
 
-def test_opens_that_are_let_go_are_told_afterwards(place: Path) -> None:
-    queue = Fanotify(str(place))
+def test_opens_that_are_let_go_are_told_afterwards(place: Path, shim: Shim) -> None:
+    queue = Fanotify(str(place), shim=shim)
+    files = len(os.listdir("/proc/self/fd"))
     queue.hold(False)
     with reader(place / "file") as process:
         assert process.communicate(timeout=10)[0] == b"content\n"
     assert queue.waiting() == 1
     (told,) = queue.read()
-    assert (told.pid, told.held) == (process.pid, False)
-    close(told)
+    assert (told.pid, told.inode, told.held) == (process.pid, (place / "file").stat().st_ino, False)
     assert not queue.read()
+    assert len(os.listdir("/proc/self/fd")) == files
     queue.close()
 
 
@@ -142,8 +147,8 @@ def files(source: Path, put_source: Callable[..., object], show_commit: Callable
     return show_commit(put_source())
 
 
-def test_a_queue_that_runs_over_is_a_gap(tmp_path: Path, place: Path, files: FileSystem) -> None:
-    queue = Fanotify(str(place), bounded=True)
+def test_a_queue_that_runs_over_is_a_gap(tmp_path: Path, place: Path, files: FileSystem, shim: Shim) -> None:
+    queue = Fanotify(str(place), bounded=True, shim=shim)
     queue.hold(False)
     limit = int(Path("/proc/sys/fs/fanotify/max_queued_events").read_text())
     for number in range(limit + 10):

@@ -6,7 +6,7 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -27,14 +27,17 @@ class Kernel:
         self.held.set()
         self.calls = 0
 
-    def store(self, inode: int, offset: int, data: bytes) -> None:
-        self.calls += 1
-        assert self.held.wait(20)
-        number = self.refuses or (errno.ENOENT if inode in self.unknown else 0)
-        if number:
-            raise OSError(number, os.strerror(number))
-        assert offset == 0
-        self.pages[inode] = data
+    def store(self, files: Sequence[tuple[int, bytes]]) -> list[int]:
+        outcomes = []
+        for inode, data in files:
+            self.calls += 1
+            assert self.held.wait(20)
+            outcomes.append(self.refuses or (errno.ENOENT if inode in self.unknown else 0))
+            if self.refuses:
+                break
+            if not outcomes[-1]:
+                self.pages[inode] = data
+        return outcomes
 
 
 def wait_for(true: Callable[[], bool]) -> None:
@@ -103,7 +106,8 @@ def test_the_end_does_not_wait_for_a_push_that_hangs_for_longer_than_it_must() -
     kernel = Kernel()
     kernel.held.clear()
     pusher = Pusher(kernel.store, Registry(), refused=kernel.heard.append)
-    pusher.push([(1, b"one"), (2, b"two")])
+    pusher.push([(1, b"one")])
+    pusher.push([(2, b"two")])
     wait_for(lambda: kernel.calls == 1)
     start = time.monotonic()
     assert not pusher.close(), "the session is still in use"
