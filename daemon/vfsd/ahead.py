@@ -60,14 +60,16 @@ class Ahead:
             neighbours = self._trees[part.top] = Neighbours()
         wanted = neighbours.note(row, size, waited=waited)
         if wanted is not None:
-            self._bringer.submit(partial(self._gather, part, neighbours, wanted))
+            self._bringer.submit(partial(self._gather, part, row, neighbours, wanted))
 
-    def _gather(self, part: MountedTree, neighbours: Neighbours, wanted: Wanted) -> None:
+    def _gather(self, part: MountedTree, row: int, neighbours: Neighbours, wanted: Wanted) -> None:
         found = nothing(wanted)
         try:
             found = gather(part.tree, wanted)
         finally:
             self._bringer.tell(partial(neighbours.fetched, wanted, found.end, found.size))
+        directory = part.above(part.inode(row)).inode
+        self._names.needed(directory, part.where(directory), cookie_after(part.inode(found.end - 1)))
         self._bringer.bring(part, found.refs, found.files, _tripwires(wanted, found))
 
 

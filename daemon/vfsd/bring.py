@@ -16,8 +16,8 @@ from vfsd.mounted import MountedTree
 from vfsd.push import Pusher
 
 # Of the files fetched for a reader in order, the first beyond this share of them is not pushed: when it is
-# asked for, the reader has come that far. So is the last.
-TRIPWIRE = 0.55
+# asked for, the reader has come that far, and the next window is fetched while it reads the rest. So is the last.
+TRIPWIRE = 0.2
 
 
 class Bringer:

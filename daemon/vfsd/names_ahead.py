@@ -49,22 +49,26 @@ Lister = Callable[[Part], Outcome]
 
 
 class _Directory:
-    """How far one directory was listed: from `start` to `cookie`, and round from its beginning to `start`."""
+    """How far one directory was listed: from `start` to `cookie`, and round from its beginning to `start`.
 
-    __slots__ = ("asked", "cookie", "done", "listed", "looked_up", "start", "turned")
+    `wanted`: up to which cookie the names are known to be needed.
+    """
+
+    __slots__ = ("asked", "cookie", "done", "listed", "looked_up", "start", "turned", "wanted")
 
     def __init__(self, cookie: int) -> None:
         self.start = self.cookie = cookie
-        self.looked_up = self.listed = 0
+        self.looked_up = self.listed = self.wanted = 0
         self.asked = self.turned = self.done = False
 
     def next(self) -> tuple[int, int] | None:
         """(cookie, names) to list now, if anything."""
-        allowed = min(SHARE * self.looked_up - self.listed, NAMES_MAX)
-        if self.asked or self.done or self.looked_up < FIRST or allowed < SHARE:
+        needed = 0 if self.turned else self.wanted - self.cookie
+        allowed = max(SHARE * self.looked_up - self.listed, needed)
+        if self.asked or self.done or self.looked_up < FIRST or allowed < min(SHARE, max(needed, 1)):
             return None
         self.asked = True
-        return self.cookie, allowed
+        return self.cookie, min(allowed, NAMES_MAX)
 
     def take(self, outcome: Outcome) -> None:
         """Take a listing into account."""
@@ -106,13 +110,24 @@ class NamesAhead:
                     self._directories.popitem(last=False)
             self._directories.move_to_end(directory)
             known.looked_up += 1
-            wanted = known.next()
-        if wanted is not None:
-            self._queue.put((known, Part(path, *wanted)))
+            self._list_next(known, path)
+
+    def needed(self, directory: int, path: bytes, cookie: int) -> None:
+        """The names of a directory up to `cookie` will be needed: they are listed, if names are looked up there at all."""
+        with self._lock:
+            known = self._directories.get(directory)
+            if known is not None:
+                known.wanted = max(known.wanted, cookie)
+                self._list_next(known, path)
 
     def close(self) -> None:
         """List nothing more."""
         self._queue.put(None)
+
+    def _list_next(self, directory: _Directory, path: bytes) -> None:
+        wanted = directory.next()
+        if wanted is not None:
+            self._queue.put((directory, Part(path, *wanted)))
 
     def _work(self) -> None:
         while (job := self._queue.get()) is not None:
@@ -124,6 +139,8 @@ class NamesAhead:
                 outcome = Outcome(0, part.cookie, end=True)
             with self._lock:
                 directory.take(outcome)
+                if directory.wanted > directory.cookie:
+                    self._list_next(directory, part.path)
 
 
 class MountLister:

@@ -23,7 +23,7 @@ WAITING_MAX = 32 << 20
 # Files pushed between two looks at whether to stop.
 BATCH = 64
 # Seconds until a file whose inode the kernel did not know yet is tried again, once.
-LATER = 0.05
+LATER = 0.02
 # Seconds that the end of the mount waits for a push that is under way.
 PATIENCE = 1.0
 # The kernel does not know the inode, or has forgotten it.

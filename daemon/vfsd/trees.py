@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from vfs.content.prefetch.prefetcher import Prefetcher
+from vfs.content.prefetch.prefetcher import Prefetcher, Small
 from vfs.content.reader import FileReader
 from vfs.control.spec import View
 from vfs.metrics.counters import Registry
@@ -24,6 +24,9 @@ from vfsd.space import Space
 # From afar requests overlap their round trips; from the local disk there is only the processor to share.
 REMOTE_THREADS = 16
 LOCAL_THREADS = 2
+# Small files take the interpreter, not the disk: two threads would only wait for each other. The first of a request
+# can be read when the last is there, so a request is small, too.
+LOCAL_SMALL = Small(request=2 << 20, at_once=1)
 
 
 class Trees:
@@ -42,10 +45,12 @@ class Trees:
 
     def prefetcher(self, failed: Callable[[str], None]) -> Prefetcher:
         """What reads ahead for this mount, within half of its memory; `failed` hears what could not be fetched."""
+        local = self.library.cache is None
         return Prefetcher(
             self.files,
             self.blobs,
-            threads=REMOTE_THREADS if self.library.cache is not None else LOCAL_THREADS,
+            threads=LOCAL_THREADS if local else REMOTE_THREADS,
+            small=LOCAL_SMALL if local else None,
             budget=self.library.settings.memory // 2,
             failed=lambda error: failed(f"prefetch: {error}"),
             counter=self._counters.counter(PREFETCHED),

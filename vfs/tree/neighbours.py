@@ -26,6 +26,8 @@ GAP = 4
 # Files in order before the next are fetched.
 RUN = 2
 FIRST_WINDOW = 64 * 1024
+# Rows read until what could not be looked at, or was beyond the end of the tree, is asked for again.
+PAUSE = 64
 # One request on S3; some thousand files of 15 KB.
 WINDOW_MAX = 16 * MIB
 # Rows looked at for one window: bounds the work where files are empty or lie inline.
@@ -37,7 +39,7 @@ REGION = 4096
 REGIONS = 64
 # Scattered reads in a region before it is swept, how many bytes are swept for each byte read, and the least at once.
 SCATTERED = 4
-SHARE = 8
+SHARE = 16
 SWEEP_MIN = 256 * 1024
 
 
@@ -65,9 +67,10 @@ class _Stream:
     """One reader in tree order: the row it read last, how many files and bytes it read in order.
 
     Up to before the row `ahead` files were fetched for it, of `mean` bytes a row; `asked`: more are on their way.
+    Nothing is asked for before the row `pause`.
     """
 
-    __slots__ = ("ahead", "asked", "mean", "read", "row", "run")
+    __slots__ = ("ahead", "asked", "mean", "pause", "read", "row", "run")
 
     def __init__(self, row: int) -> None:
         self.row = row
@@ -75,12 +78,13 @@ class _Stream:
         self.read = 0
         self.ahead = row + 1
         self.mean = 0.0
+        self.pause = 0
         self.asked: Wanted | None = None
 
     @property
     def window(self) -> int:
-        """Twice what was read in order: a guess that fails wastes no more than it could have saved."""
-        return min(max(2 * self.read, FIRST_WINDOW), WINDOW_MAX)
+        """What was read in order; up to two of it are ahead of the reader, which a guess that fails wastes."""
+        return min(max(self.read, FIRST_WINDOW), WINDOW_MAX)
 
     @property
     def left(self) -> int:
@@ -136,22 +140,26 @@ class Neighbours:
         stream = self._stream(row, size)
         if stream.run < RUN:
             return self._region(row, waited=waited).note(size)
-        if stream.asked or stream.left >= stream.window // 2:
+        if stream.asked or row < stream.pause or stream.left >= stream.window:
             return None
         self._pass_over(stream)
-        if stream.left >= stream.window // 2:
+        if stream.left >= stream.window:
             return None
-        stream.asked = Wanted(stream.ahead, stream.window - stream.left, stream.ahead + ROWS_MAX)
+        stream.asked = Wanted(stream.ahead, stream.window, stream.ahead + ROWS_MAX)
         return stream.asked
 
     def fetched(self, wanted: Wanted, end: int, size: int) -> None:
-        """The files from `wanted.row` up to before `end`, `size` bytes, are on their way; none: it failed."""
+        """The files from `wanted.row` up to before `end`, `size` bytes, are on their way.
+
+        None: it failed, or the tree ends there; it is asked for again later.
+        """
         self._fetched.append((wanted.row, end))
         for stream in self._streams:
             if stream.asked is wanted:
                 stream.asked = None
                 stream.ahead = max(stream.ahead, end)
                 stream.mean = size / max(end - wanted.row, 1)
+                stream.pause = stream.row + PAUSE if end == wanted.row else 0
         for region in self._regions.values():
             if region.asked is wanted:
                 region.asked = None

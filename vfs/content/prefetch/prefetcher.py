@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from vfs.content.prefetch.limit import AdaptiveLimit
 from vfs.content.prefetch.pattern import MIB, Pattern
@@ -40,6 +40,13 @@ class Source(Protocol):
         """Have the chunks in memory; the bytes that were not there."""
 
 
+class Small(NamedTuple):
+    """How small files are brought: bytes of one request, and how many requests at once."""
+
+    request: int
+    at_once: int
+
+
 class Prefetcher:
     """Patterns by file, and threads that follow them.
 
@@ -56,12 +63,15 @@ class Prefetcher:
         *,
         threads: int,
         budget: int,
+        small: Small | None = None,
         failed: Callable[[VfsError], None],
         counter: Counter | None = None,
     ) -> None:
         self._reader, self._source, self._failed = reader, source, failed
         self._counter = counter or Counter()
         self._budget = budget
+        self._small = small or Small(REQUEST, threads)
+        self._turns = threading.Semaphore(self._small.at_once)
         self._limit = AdaptiveLimit(first=FIRST_REQUESTS, most=threads)
         self._patterns: OrderedDict[Hashable, Pattern] = OrderedDict()
         self._queue: queue.SimpleQueue[tuple[Callable[[], None], int] | None] = queue.SimpleQueue()
@@ -88,9 +98,9 @@ class Prefetcher:
         self._submit(work, 0)
 
     def fetch(self, refs: Sequence[BlobRef], then: Then | None = None) -> None:
-        """Bring chunks that somebody else guessed; `then` is called with those of each request once they are there."""
-        for group in requests(refs):
-            self._submit_group(group, then)
+        """Bring small files that somebody else guessed; `then` is called with those of a request once they are there."""
+        for group in requests(refs, self._small.request):
+            self._submit_group(group, then or _nothing)
 
     def close(self) -> None:
         """Let the threads end; what waits is dropped."""
@@ -98,25 +108,30 @@ class Prefetcher:
             self._queue.put(None)
 
     def _plan(self, entry: Entry, start: int, end: int) -> None:
-        self.fetch(list(self._reader.refs(entry, start, end)))
+        for group in requests(self._reader.refs(entry, start, end), REQUEST):
+            self._submit_group(group, None)
 
     def _submit_group(self, group: list[BlobRef], then: Then | None) -> None:
         size = sum(ref.length for ref in group)
         with self._lock:
             if self._coming + size > self._budget:
                 return
-        self._submit(partial(self._load, group, then), size)
+        load = partial(self._load, group) if then is None else partial(self._load_small, group, then)
+        self._submit(load, size)
 
     def _submit(self, work: Callable[[], None], size: int) -> None:
         with self._lock:
             self._coming += size
         self._queue.put((work, size))
 
-    def _load(self, group: list[BlobRef], then: Then | None) -> None:
+    def _load(self, group: list[BlobRef]) -> None:
         with self._limit.request():
             self._counter.add(self._source.load(group))
-        if then is not None:
-            then(group)
+
+    def _load_small(self, group: list[BlobRef], then: Then) -> None:
+        with self._turns:
+            self._load(group)
+        then(group)
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
@@ -130,12 +145,16 @@ class Prefetcher:
                     self._coming -= size
 
 
-def requests(refs: Iterable[BlobRef]) -> Iterator[list[BlobRef]]:
-    """`refs` in groups of up to 8 MiB that are neighbours in one pack."""
+def _nothing(refs: Sequence[BlobRef]) -> None:
+    """Nobody waits for these."""
+
+
+def requests(refs: Iterable[BlobRef], most: int = REQUEST) -> Iterator[list[BlobRef]]:
+    """`refs` in groups of up to `most` bytes that are neighbours in one pack."""
     group: list[BlobRef] = []
     size = 0
     for ref in refs:
-        if group and (ref.pack != group[-1].pack or size + ref.stored > REQUEST):
+        if group and (ref.pack != group[-1].pack or size + ref.stored > most):
             yield group
             group, size = [], 0
         group.append(ref)
