@@ -7,7 +7,7 @@ from functools import partial
 
 from vfs.content.limits import CHUNK_MAX
 from vfs.content.prefetch.prefetcher import Prefetcher
-from vfs.tree.neighbours import Found, Neighbours, Wanted, gather, nothing
+from vfs.tree.neighbours import Found, Neighbours, Wanted, directories, gather, nothing
 from vfsd.again import Again
 from vfsd.bring import TRIPWIRE, Bringer
 from vfsd.filesystem import FileSystem
@@ -68,9 +68,17 @@ class Ahead:
             found = gather(part.tree, wanted)
         finally:
             self._bringer.tell(partial(neighbours.fetched, wanted, found.end, found.size))
-        directory = part.above(part.inode(row)).inode
-        self._names.needed(directory, part.where(directory), cookie_after(part.inode(found.end - 1)))
+        if self._names.looks_up(part.above(part.inode(row)).inode):
+            self._list(part, wanted.row, found.end)
         self._bringer.bring(part, found.refs, found.files, _tripwires(wanted, found))
+
+    def _list(self, part: MountedTree, start: int, end: int) -> None:
+        """Let the kernel know the names of rows whose content it is about to get."""
+        for path, last in directories(part.tree, start, end):
+            found = part.tree.locate(path) if part.shows(path) else None
+            if found is not None:
+                directory = part.inode(found[0])
+                self._names.needed(directory, part.where(directory), cookie_after(part.inode(last)))
 
 
 def _tripwires(wanted: Wanted, found: Found) -> set[int]:

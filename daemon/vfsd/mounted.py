@@ -141,6 +141,10 @@ class MountedTree:
         # No child is the topmost entry, whose inode is another.
         return () if run is None else Lines(run, inode=self.inode(run.row), cookie=run.row + 1 + _ROW_COOKIE)
 
+    def shows(self, path: bytes) -> bool:
+        """Whether a path of the commit lies in the mount."""
+        return not self._path or path == self._path or path.startswith(self._path + b"/")
+
     def where(self, inode: int) -> bytes:
         """The path of `inode` in the mount."""
         return _join(self._place, self.entry(inode).path[len(self._path) :].lstrip(b"/")).rstrip(b"/")

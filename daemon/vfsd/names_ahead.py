@@ -105,24 +105,35 @@ class NamesAhead:
         with self._lock:
             known = self._directories.get(directory)
             if known is None or known.done:
-                known = self._directories[directory] = _Directory(cookie)
-                if len(self._directories) > DIRECTORIES:
-                    self._directories.popitem(last=False)
+                known = self._remember(directory, _Directory(cookie))
             self._directories.move_to_end(directory)
             known.looked_up += 1
             self._list_next(known, path)
 
+    def looks_up(self, directory: int) -> bool:
+        """Whether names of a directory are being looked up one by one."""
+        with self._lock:
+            return directory in self._directories
+
     def needed(self, directory: int, path: bytes, cookie: int) -> None:
-        """The names of a directory up to `cookie` will be needed: they are listed, if names are looked up there at all."""
+        """The names of a directory up to `cookie` will be looked up: they are listed."""
         with self._lock:
             known = self._directories.get(directory)
-            if known is not None:
-                known.wanted = max(known.wanted, cookie)
-                self._list_next(known, path)
+            if known is None:
+                known = self._remember(directory, _Directory(0))
+                known.looked_up = FIRST
+            known.wanted = max(known.wanted, cookie)
+            self._list_next(known, path)
 
     def close(self) -> None:
         """List nothing more."""
         self._queue.put(None)
+
+    def _remember(self, inode: int, directory: _Directory) -> _Directory:
+        self._directories[inode] = directory
+        if len(self._directories) > DIRECTORIES:
+            self._directories.popitem(last=False)
+        return directory
 
     def _list_next(self, directory: _Directory, path: bytes) -> None:
         wanted = directory.next()

@@ -26,8 +26,8 @@ _DRAIN_SECONDS = 25.0
 # What is still to be looked up at the end, with the store out of reach, counts as lost after this long.
 _END_SECONDS = 10.0
 _AGAIN_SECONDS = 0.1
-# Opens in a row by processes that were met before, after which they are let go: 15 ms of them.
-_FAMILIAR = 256
+# Opens in a row by processes that were met before, after which they are let go: 8 ms of them.
+_FAMILIAR = 128
 # Opens are held again when there was none for this long.
 _QUIET_MS = 20
 _PIDS = 4096

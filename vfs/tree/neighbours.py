@@ -10,6 +10,7 @@ Packs hold small files in tree order, so what comes next is one range, and one r
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import OrderedDict, deque
 
 import msgspec
@@ -224,6 +225,21 @@ def gather(tree: Tree, wanted: Wanted) -> Found:
 def nothing(wanted: Wanted) -> Found:
     """The outcome of a window that could not be looked at."""
     return Found([], [], wanted.row, 0)
+
+
+def directories(tree: Tree, start: int, end: int) -> list[tuple[bytes, int]]:
+    """(path, last row) of the directories that hold the rows `start` to before `end`, in order; may wait for pages."""
+    found: list[tuple[bytes, int]] = []
+    while start < end:
+        parent = tree.entry_at(start).parent
+        start = _first_outside(tree, parent, start, end)
+        found.append((parent, start - 1))
+    return found
+
+
+def _first_outside(tree: Tree, parent: bytes, start: int, end: int) -> int:
+    """The first row from `start` on that is not in the directory `parent`: what is in one directory lies together."""
+    return start + bisect_left(range(start, end), True, key=lambda row: tree.entry_at(row).parent != parent)
 
 
 def _chunks(leaf: Leaf, start: int, end: int) -> list[tuple[int, BlobRef, bool]]:

@@ -18,6 +18,7 @@ from vfs.tree.neighbours import (
     WINDOW_MAX,
     Neighbours,
     Wanted,
+    directories,
     gather,
     nothing,
 )
@@ -160,3 +161,19 @@ def test_one_window_is_bounded(tree: Tree) -> None:
             sizes.append(wanted.size)
             neighbours.fetched(wanted, wanted.row, 0)
     assert max(sizes) == WINDOW_MAX
+
+
+def test_the_directories_of_a_range_of_rows_are_found_with_few_look_ups(tree: Tree) -> None:
+    rows = range(1, tree.entries)
+    expected: list[tuple[bytes, int]] = []
+    for row in rows:
+        parent = tree.entry_at(row).parent
+        if expected and expected[-1][0] == parent:
+            expected[-1] = (parent, row)
+        else:
+            expected.append((parent, row))
+    assert len(expected) > 3
+    assert directories(tree, 1, tree.entries) == expected
+    middle = expected[1][1] + 1
+    assert directories(tree, middle, middle + 1) == [(tree.entry_at(middle).parent, middle)]
+    assert directories(tree, 5, 5) == []

@@ -78,6 +78,24 @@ def test_the_names_of_a_directory_are_soon_known_whatever_the_order(seed: int | 
     ahead.close()
 
 
+def test_names_that_will_be_needed_are_listed_up_to_there() -> None:
+    """As far as content is fetched, and in directories that nobody has come to yet."""
+    directory = Directory(10_000)
+    ahead = NamesAhead(directory)
+    assert not ahead.looks_up(5)
+    for name in range(FIRST):
+        ahead.looked_up(5, b"d", name + 3)
+    assert ahead.looks_up(5)
+    ahead.needed(5, b"d", 6000)
+    wait_for(lambda: directory.listed >= 5990)
+    ahead.needed(6, b"next", 500)
+    wait_for(lambda: directory.parts[-1].path == b"next")
+    time.sleep(0.05)
+    assert (directory.parts[-1].cookie, directory.parts[-1].names) == (0, 500)
+    assert directory.listed <= 6000 + 500 + NAMES_MAX
+    ahead.close()
+
+
 def test_a_directory_that_was_forgotten_is_listed_again() -> None:
     directory = Directory(100)
     ahead, _ = look_up(directory, list(range(100)))

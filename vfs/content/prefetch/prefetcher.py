@@ -98,7 +98,7 @@ class Prefetcher:
         self._submit(work, 0)
 
     def fetch(self, refs: Sequence[BlobRef], then: Then | None = None) -> None:
-        """Bring small files that somebody else guessed; `then` is called with those of a request once they are there."""
+        """Bring small files that somebody else guessed; `then` is given those of each request once they are there."""
         for group in requests(refs, self._small.request):
             self._submit_group(group, then or _nothing)
 
