@@ -10,8 +10,11 @@ from pathlib import Path
 import xxhash
 
 from vfs.content.cache.records import RECORD, Piece, PieceMap, cut, decode, encode
+from vfs.files.direct import DirectWriter
 
 DATA, MAP = ".data", ".map"
+# Who reads what was just fetched has it from memory; one for all mirrors, since its buffer is large.
+_WRITER = DirectWriter()
 
 
 class Mirror:
@@ -62,7 +65,11 @@ class Mirror:
             gaps = self._pieces.gaps(offset, offset + len(view))
             file = os.dup(self._data)
         try:
-            records = [piece for start, end in gaps for piece in _put(file, start, view[start - offset : end - offset])]
+            records: list[Piece] = []
+            for start, end in gaps:
+                part = view[start - offset : end - offset]
+                _WRITER.write(file, part, start)
+                records += [piece for piece, _ in cut(start, part)]
             with self._lock:
                 # Another process may have removed both files meanwhile: what was written is gone with them.
                 if records and self._open(create=False) and os.path.samestat(os.fstat(file), os.fstat(self._data)):
@@ -152,11 +159,3 @@ class Mirror:
         finally:
             fcntl.flock(self._map, fcntl.LOCK_UN)
         self._refresh()
-
-
-def _put(file: int, offset: int, data: memoryview) -> list[Piece]:
-    """Write `data` at `offset`; the pieces that were written whole. OSError when the disk takes nothing more."""
-    done = 0
-    while done < len(data):
-        done += os.pwrite(file, data[done:], offset + done)
-    return [piece for piece, _ in cut(offset, data)]
