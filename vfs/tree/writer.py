@@ -8,6 +8,8 @@ any history that leads to the same entries gives the same pages.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 import xxhash
 
@@ -43,14 +45,17 @@ def _ends_index(child: Child, count: int) -> bool:
 
 
 class TreeWriter:
-    """Takes entries in key order, keeps at most one open page per level in memory."""
+    """Takes entries in key order; keeps one open leaf in memory, and a line for each that is closed.
+
+    Index pages are written when all leaves are, so that they lie together: whoever fetches the root from afar
+    has them all at once.
+    """
 
     def __init__(self, sink: PageSink) -> None:
         self._sink = sink
         self._entries: list[Entry] = []
         self._last = b""
-        self._open: list[list[Child]] = []
-        self._closed: list[int] = []
+        self._leaves: list[Child] = []
 
     @property
     def at_boundary(self) -> bool:
@@ -72,40 +77,38 @@ class TreeWriter:
         if self._entries or child.level or not ends_leaf(child.last, child.entries) or child.ref.is_hole:
             raise UsageError(f"{printable(child.last)}: not a leaf that can be taken over here")
         self._last = child.last
-        self._add_child(child)
+        self._leaves.append(child)
 
     def finish(self) -> Root:
         """Close all pages; the root."""
         if self._entries:
             self._close_leaf()
-        if not self._open:
+        if not self._leaves:
             raise UsageError("tree: a tree without entries, not even a root")
-        level = 0
-        while self._closed[level] or len(self._open[level]) > 1:
-            if self._open[level]:
-                self._close_index(level)
-            level += 1
-        top = self._open[level][0]
-        return Root(top.ref, top.entries, top.size)
+        row = self._leaves
+        while len(row) > 1:
+            row = [self._index(children) for children in _cut(row)]
+        return Root(row[0].ref, row[0].entries, row[0].size)
 
     def _close_leaf(self) -> None:
         entries, self._entries = self._entries, []
         ref = self._sink.put_page(*encode_leaf(entries))
         sizes = [entry.size for entry in entries if entry.kind is Kind.FILE]
-        self._add_child(Child(0, self._last, ref, len(entries), len(sizes), sum(sizes)))
+        self._leaves.append(Child(0, self._last, ref, len(entries), len(sizes), sum(sizes)))
 
-    def _add_child(self, child: Child) -> None:
-        if len(self._open) == child.level:
-            self._open.append([])
-            self._closed.append(0)
-        row = self._open[child.level]
-        row.append(child)
-        if _ends_index(child, len(row)):
-            self._close_index(child.level)
+    def _index(self, children: list[Child]) -> Child:
+        ref = self._sink.put_page(*encode_index(children))
+        totals = [sum(column) for column in zip(*((c.entries, c.files, c.size) for c in children), strict=True)]
+        return Child(children[0].level + 1, children[-1].last, ref, *totals)
 
-    def _close_index(self, level: int) -> None:
-        row, self._open[level] = self._open[level], []
-        self._closed[level] += 1
-        ref = self._sink.put_page(*encode_index(row))
-        totals = [sum(column) for column in zip(*((c.entries, c.files, c.size) for c in row), strict=True)]
-        self._add_child(Child(level + 1, row[-1].last, ref, *totals))
+
+def _cut(row: list[Child]) -> Iterator[list[Child]]:
+    """The children of one level, by the index page that holds them."""
+    page: list[Child] = []
+    for child in row:
+        page.append(child)
+        if _ends_index(child, len(page)):
+            yield page
+            page = []
+    if page:
+        yield page
