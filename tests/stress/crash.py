@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from stress import durable
+from stress import durable, manyfiles
 from stress.place import Place
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -17,6 +18,14 @@ WRITERS = ("old", "new")
 LEAST = 5
 """Confirmed changes of each writer before the daemon is killed."""
 LIMIT = 60.0
+SEED = int(os.environ.get("STRESS_SEED", random.SystemRandom().randrange(1 << 30)))
+TURNS = int(os.environ.get("STRESS_TURNS", 2))
+
+
+def fill(top: Path) -> None:
+    """What is committed before the first kill."""
+    manyfiles.populate(top / "tree", SEED)
+    (top / "old").mkdir()
 
 
 def begun(module: str, top: Path, log: Path, *words: str) -> subprocess.Popen[bytes]:

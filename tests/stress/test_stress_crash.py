@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import random
 from pathlib import Path
 
 import pytest
 
-from stress import durable, manyfiles
-from stress.crash import survived
+from stress import durable
+from stress.crash import SEED, TURNS, fill, survived
 from stress.listing import differences, listing
 from stress.place import Place
 
 pytestmark = [pytest.mark.mount, pytest.mark.root, pytest.mark.timeout(400)]
-
-SEED = int(os.environ.get("STRESS_SEED", random.SystemRandom().randrange(1 << 30)))
-TURNS = int(os.environ.get("STRESS_TURNS", 2))
-
-
-def fill(top: Path) -> None:
-    manyfiles.populate(top / "tree", SEED)
-    (top / "old").mkdir()
 
 
 def test_what_fsync_confirmed_survives_kills_of_the_daemon(place: Place) -> None:
