@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from vfs.content.blobs import Blobs, ReadRange
 from vfs.content.guards import MEMORY as GUARDS
+from vfs.content.guards import is_plain
 from vfs.content.page import Page
 from vfs.content.source import PackCache
 from vfs.errors import Corrupt
@@ -90,11 +91,13 @@ class PatientBlobs(Blobs):
         return self._hit(there) if len(there) == len(refs) else self._fetch(super().get_many, refs)
 
     def part(self, ref: BlobRef, skip: int, length: int) -> memoryview | None:
-        """A part of a chunk; None in the hurried thread unless it is in the memory of this process or the kernel."""
+        """A part of a chunk; in the hurried thread only what is in memory and has not to be decompressed."""
         found = self._chunks.cached(ref)
         if found is not None:
             return memoryview(self._hit(found))[skip : skip + length]
-        return self._guarded(ref, skip, length, self._source.at_once if self._patience.hurried else self._source.near)
+        if not self._patience.hurried:
+            return self._guarded(ref, skip, length, self._source.near)
+        return self._guarded(ref, skip, length, self._source.at_once) if is_plain(ref) else None
 
     def _guarded(self, ref: BlobRef, skip: int, length: int, read: ReadRange) -> memoryview | None:
         part = super()._guarded(ref, skip, length, read)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from vfs.content.codec import decode_part
 from vfs.content.fetcher import Fetcher
-from vfs.content.guards import Guards
+from vfs.content.guards import Guards, is_plain
 from vfs.content.limits import MIB, check_ref, place
 from vfs.content.page import Page, unpack_page
 from vfs.content.source import PackCache, PackSource
@@ -75,8 +76,9 @@ class Blobs:
     def part(self, ref: BlobRef, skip: int, length: int) -> memoryview | None:
         """`length` bytes from `skip` of a chunk, if they can be had without reading and hashing all of it.
 
-        They can when it is in memory, or was verified before and lies uncompressed on local disk.
-        None otherwise, and when anything about them is odd: `get` then says what, or puts it right.
+        They can when it is in memory, or was verified before and lies on local disk; of a compressed one all that is
+        stored is read, and decompressed as far as needed. None otherwise, and when anything about them is odd: `get`
+        then says what, or puts it right.
         """
         chunk = self._chunks.cached(ref)
         if chunk is not None:
@@ -89,7 +91,7 @@ class Blobs:
             return None
         start, size = block
         try:
-            data = read(ref.pack, ref.offset + 1 + start, size)
+            data = _raw_part(ref, start, size, read)
         except VfsError:
             return None
         if data is None or len(data) != size or not self._guards.sound(ref, start, data):
@@ -101,3 +103,11 @@ class Blobs:
             raise Corrupt(f"{place(ref)}: chunk does not hash to {ref.digest.hex()}")
         self._guards.learn(ref, raw)
         return raw
+
+
+def _raw_part(ref: BlobRef, start: int, size: int, read: ReadRange) -> bytes | memoryview | None:
+    """The raw bytes of a part of a chunk, unchecked, as `read` gives them."""
+    if is_plain(ref):
+        return read(ref.pack, ref.offset + 1 + start, size)
+    stored = read(ref.pack, ref.offset, ref.stored)
+    return None if stored is None else decode_part(stored, start, size, what=place(ref))

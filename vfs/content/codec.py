@@ -86,6 +86,24 @@ def decode(stored: bytes | memoryview, length: int, *, what: str = "blob") -> by
     raise Corrupt(f"{what}: stored blob has codec {codec}, this version knows 0 and 1")
 
 
+def decode_part(stored: bytes | memoryview, start: int, size: int, *, what: str = "blob") -> bytes | memoryview:
+    """`size` raw bytes from `start` of a stored blob, decompressed no further than that; shorter where it ends.
+
+    Nothing but the range is checked: the frame may hold what it should not. Corrupt when it is no frame at all.
+    """
+    view = memoryview(stored)
+    codec, payload = view[0] if view else -1, view[1:]
+    if codec == RAW:
+        return payload[start : start + size]
+    if codec != ZSTD:
+        raise Corrupt(f"{what}: stored blob has codec {codec}, this version knows 0 and 1")
+    try:
+        with _threads.decompressor.stream_reader(payload, closefd=False) as reader:
+            return memoryview(reader.read(start + size))[start:]
+    except zstandard.ZstdError as error:
+        raise Corrupt(f"{what}: stored blob cannot be decompressed: {error}") from error
+
+
 def _worth_trying(view: memoryview) -> bool:
     """False when samples spread over `view` do not shrink."""
     if len(view) <= SAMPLES * SAMPLE_SIZE:

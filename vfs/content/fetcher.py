@@ -158,7 +158,8 @@ class Fetcher(Generic[T]):
         return damaged
 
     def _succeed(self, ref: BlobRef, future: Future[T], value: T) -> None:
-        self._cache.put(ref, value, ref.length + _OVERHEAD)
+        # What is stored shorter than it is has to be decompressed each time it is read.
+        self._cache.put(ref, value, ref.length + _OVERHEAD, dear=ref.stored < ref.length)
         future.set_result(value)
         self._arrived(ref, future)
 

@@ -34,14 +34,14 @@ class Guards:
         self._seed = int.from_bytes(os.urandom(8), "little")
 
     def learn(self, ref: BlobRef, raw: bytes) -> None:
-        """Remember the guards of a chunk whose raw bytes hash to its digest; not of one whose parts lie nowhere."""
-        if self._memory and is_plain(ref) and self._kept.get(_key(ref)) is None:
+        """Remember the guards of a chunk whose raw bytes hash to its digest."""
+        if self._memory and self._kept.get(_key(ref)) is None:
             guards = self._of(memoryview(raw))
             self._kept.put(_key(ref), guards, len(guards) * guards.itemsize + _OVERHEAD)
 
     def block(self, ref: BlobRef, skip: int, length: int) -> tuple[int, int] | None:
         """The range (start, length) of raw bytes to read for a part of a chunk; None when it cannot be checked."""
-        if not is_plain(ref) or self._kept.get(_key(ref)) is None:
+        if self._kept.get(_key(ref)) is None:
             return None
         start = skip // BLOCK * BLOCK
         return start, min(-(-(skip + length) // BLOCK) * BLOCK, ref.length) - start

@@ -11,43 +11,82 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
+# The share of the limit up to which dear values stay when others have to go.
+DEAR_SHARE = 0.5
+
+
+class _Held(Generic[V]):
+    """A value, its size, and when it was used last."""
+
+    __slots__ = ("size", "used", "value")
+
+    def __init__(self, value: V, size: int, used: int) -> None:
+        self.value, self.size, self.used = value, size, used
+
+
 class ByteLRU(Generic[K, V]):
     """Values with a size in bytes each. Thread-safe.
 
-    Invariant: the sizes of what is held sum to `size`, at most `limit`; a value larger than that is not
-    kept. `_lock` guards all of it.
+    Dear values, which cost more than a read to have again, outlive others as long as they take no more than half of
+    the limit. Invariant: the sizes of what is held sum to `size`, at most `limit`; a value larger than that is not
+    kept. Both orders are by last use, the oldest first. `_lock` guards all of it.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._items: OrderedDict[K, tuple[V, int]] = OrderedDict()
+        self._cheap: OrderedDict[K, _Held[V]] = OrderedDict()
+        self._dear: OrderedDict[K, _Held[V]] = OrderedDict()
+        self._dear_size = 0
+        self._uses = 0
         self.size = 0
 
     def get(self, key: K) -> V | None:
         """The value under `key`, now the most recently used; None when it is not held."""
         with self._lock:
-            item = self._items.get(key)
-            if item is None:
+            order = self._dear if key in self._dear else self._cheap
+            held = order.get(key)
+            if held is None:
                 return None
-            self._items.move_to_end(key)
-            return item[0]
+            order.move_to_end(key)
+            self._uses += 1
+            held.used = self._uses
+            return held.value
 
-    def put(self, key: K, value: V, size: int) -> None:
+    def put(self, key: K, value: V, size: int, *, dear: bool = False) -> None:
         """Hold `value`, of `size` bytes, under `key`."""
         with self._lock:
-            old = self._items.pop(key, None)
-            self.size -= old[1] if old else 0
+            self._remove(key)
             if size > self._limit:
                 return
-            self._items[key] = (value, size)
+            self._uses += 1
+            (self._dear if dear else self._cheap)[key] = _Held(value, size, self._uses)
+            self._dear_size += size if dear else 0
             self.size += size
             while self.size > self._limit:
-                _, (_, freed) = self._items.popitem(last=False)
-                self.size -= freed
+                self._remove(self._next_to_go())
+
+    def _next_to_go(self) -> K:
+        cheap, dear = next(iter(self._cheap), None), next(iter(self._dear), None)
+        if dear is None or (cheap is not None and self._dear_size <= self._limit * DEAR_SHARE):
+            return next(iter(self._cheap))
+        if cheap is None or self._dear[dear].used < self._cheap[cheap].used:
+            return dear
+        return cheap
+
+    def _remove(self, key: K) -> None:
+        if key in self._dear:
+            freed = self._dear.pop(key).size
+            self._dear_size -= freed
+        elif key in self._cheap:
+            freed = self._cheap.pop(key).size
+        else:
+            return
+        self.size -= freed
 
     def clear(self) -> None:
         """Drop everything."""
         with self._lock:
-            self._items.clear()
-            self.size = 0
+            self._cheap.clear()
+            self._dear.clear()
+            self.size = self._dear_size = 0

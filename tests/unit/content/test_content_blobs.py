@@ -272,3 +272,24 @@ def test_a_value_over_the_limit_is_not_kept_and_pushes_nothing_out() -> None:
     assert (cache.get("small"), cache.get("large"), cache.size) == (1, None, 60)
     cache.clear()
     assert (cache.get("small"), cache.size) == (None, 0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 60), st.booleans()), max_size=120))
+def test_what_is_dear_stays_longer_up_to_half_of_the_limit(steps: list[tuple[int, int, bool]]) -> None:
+    cache: ByteLRU[int, int] = ByteLRU(100)
+    model: dict[int, tuple[int, bool]] = {}
+    for key, size, dear in steps:
+        if size % 3:
+            cache.put(key, size, size, dear=dear)
+            model.pop(key, None)
+            model[key] = (size, dear)
+            while sum(held for held, _ in model.values()) > 100:
+                kept = sum(held for held, is_dear in model.values() if is_dear) <= 50
+                cheap = [held for held, (_, is_dear) in model.items() if not is_dear]
+                del model[cheap[0] if kept and cheap else next(iter(model))]
+        elif cache.get(key) is not None:
+            model[key] = model.pop(key)
+        assert cache.size == sum(held for held, _ in model.values()) <= 100
+    assert {key: cache.get(key) for key in range(10) if cache.get(key) is not None} == {
+        k: s for k, (s, _) in model.items()
+    }
