@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 
 from vfs.errors import MountError
 from vfs.workspace import syscalls
@@ -27,14 +28,19 @@ def enter(*, views: str, out: str, root: str) -> None:
     `views`: a directory with the inputs by name and an empty directory `out`; `out`: shown there; `root`:
     an empty directory, for the new root. The working directory stays the same.
     """
+    enter_showing(lambda place: _show(place, views, out), root=root)
+
+
+def enter_showing(show: Callable[[str], None], *, root: str) -> None:
+    """As `enter`, with `show` to mount what is to be seen on the directory it is given, which becomes /pfs."""
     here = _working_directory()
     _unshare()
     try:
         mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_SLAVE)
         if _is_directory(PLACE):
-            _show(PLACE, views, out)
+            show(PLACE)
         else:
-            _new_root(root, views, out)
+            _new_root(root, show)
     except OSError as error:
         raise MountError(f"{error.filename or PLACE}: cannot be mounted for the run: {_cause(error)}") from error
     _return_to(here)
@@ -72,7 +78,7 @@ def _show(place: str, views: str, out: str) -> None:
     mount(out, f"{place}/out", flags=syscalls.MS_BIND)
 
 
-def _new_root(root: str, views: str, out: str) -> None:
+def _new_root(root: str, show: Callable[[str], None]) -> None:
     mount("tmpfs", root, "tmpfs", flags=_HIDDEN, data="mode=0755,size=1m")
     # Or mounting the directory that holds it into it would begin again from the start.
     mount("none", root, flags=syscalls.MS_UNBINDABLE)
@@ -80,7 +86,7 @@ def _new_root(root: str, views: str, out: str) -> None:
         for name in sorted(entry.name for entry in entries if entry.name != PLACE.lstrip("/")):
             _carry_over(f"/{name}", f"{root}/{name}")
     os.mkdir(root + PLACE)
-    _show(root + PLACE, views, out)
+    show(root + PLACE)
     # What is written to `/` itself would be lost, so it is refused.
     mount("none", root, flags=syscalls.MS_REMOUNT | syscalls.MS_BIND | syscalls.MS_RDONLY | _HIDDEN)
     os.chdir(root)
