@@ -80,6 +80,7 @@ class Builder:
                 processes=len(record.processes),
                 reads=sum(len(reading.files) for reading in sealed.readings),
                 outputs=len(record.outputs),
+                record=record,
             )
         )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from vfs.model.ids import Digest
+from vfs.model.record import RunRecord
 
 Direction: TypeAlias = Literal["up", "down"]
 # holds: commit -> files in it; read: files -> run that read them; given: commit -> run it was given to, of which
@@ -34,7 +35,8 @@ class CommitNode:
 class RunNode:
     """What made a commit: a run, a put, a commit of a mount. Times in nanoseconds since the epoch.
 
-    `level` and `gaps` are those of the record: how reads were observed, and how many are known to be lost.
+    `level` and `gaps` are those of the record: how reads were observed, and how many are known to be lost. `record`
+    is the record itself, for formats that say more: the whole of it, whatever part of the run was asked about.
     """
 
     id: str
@@ -52,6 +54,7 @@ class RunNode:
     processes: int
     reads: int
     outputs: int
+    record: RunRecord | None = field(default=None, repr=False, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True)
