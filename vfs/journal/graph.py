@@ -9,15 +9,25 @@ from vfs.model.ids import Digest
 from vfs.model.record import RunRecord
 
 Direction: TypeAlias = Literal["up", "down"]
+Subject: TypeAlias = Literal["lineage", "impact", "blame"]
+# direct: the inputs of an output, as far as they can be told apart, hold what was asked about; possible: some other
+# output of a run that read it, or one of a run of which not all reads are known.
+Certainty: TypeAlias = Literal["direct", "possible"]
+Scope: TypeAlias = Literal["run", "own"]
 # holds: commit -> files in it; read: files -> run that read them; given: commit -> run it was given to, of which
 # no file is known to be read; made: run -> commit; carried: commit that last changed files -> later commit of the
-# same repo in which they still are.
-Role: TypeAlias = Literal["holds", "read", "given", "made", "carried"]
+# same repo in which they still are; replaced: commit that made a version of a path -> the one that made the next.
+Role: TypeAlias = Literal["holds", "read", "given", "made", "carried", "replaced"]
 
 
 @dataclass(frozen=True)
 class CommitNode:
-    """A commit. `problem` says why nothing is known of it; `more` that the walk stopped here by its depth."""
+    """A commit. `problem` says why nothing is known of it; `more` that the walk stopped here by its depth.
+
+    Downwards, `direct` and `possible` are the paths it made from what was asked about. `refs` names the branches
+    and tags (`branch main`, `tag v1`) whose commit still holds one of these paths as it was made; None when that
+    was not asked.
+    """
 
     id: str
     repo: str
@@ -29,6 +39,9 @@ class CommitNode:
     size: int = 0
     problem: str = ""
     more: bool = False
+    direct: tuple[bytes, ...] = ()
+    possible: tuple[bytes, ...] = ()
+    refs: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +78,8 @@ class FilesNode:
     repo: str
     commit: Digest
     files: tuple[tuple[bytes, Digest], ...]
+    listed: tuple[bytes, ...] = ()
+    absent: tuple[bytes, ...] = ()
 
 
 Node: TypeAlias = CommitNode | RunNode | FilesNode
@@ -72,12 +87,33 @@ Node: TypeAlias = CommitNode | RunNode | FilesNode
 
 @dataclass(frozen=True)
 class Edge:
-    """Data went from `source` to `target`, both node ids. `files`: how many, where the role is about files."""
+    """Data went from `source` to `target`, both node ids. `files`: how many, where the role is about files.
+
+    `certainty` is known downwards, of the edge from a run to its commit: whether one of its outputs is direct.
+    """
 
     source: str
     target: str
     role: Role
     files: int = 0
+    certainty: Certainty | None = None
+
+
+@dataclass(frozen=True)
+class Version:
+    """One line of a blame: the commit (a node id) that made `path` what it is, or once was.
+
+    `kind` is file, dir or symlink, or `removed`. `inputs` counts the files it was made from, None while nothing is
+    recorded of that; `narrowed` says that they are those of this path, not of the whole run.
+    """
+
+    path: bytes
+    node: str
+    kind: str
+    size: int = 0
+    digest: Digest = b""
+    inputs: int | None = None
+    narrowed: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +121,8 @@ class Graph:
     """Nodes in the order they were found, the root first; edges point the way the data went.
 
     The graph has no cycle. `direction` says which way it was followed from `root`; `path` is what was asked
-    about, None for the whole commit; `notes` says what could not be looked at.
+    about, None for the whole commit; `notes` says what could not be looked at. `subject` is the question that was
+    asked; the answer to a blame is in `versions`, the newest first of one file, by path in a directory.
     """
 
     direction: Direction
@@ -94,6 +131,8 @@ class Graph:
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     notes: tuple[str, ...] = ()
+    subject: Subject = "lineage"
+    versions: tuple[Version, ...] = ()
 
     def by_id(self) -> dict[str, Node]:
         """The nodes by their id."""
