@@ -93,7 +93,8 @@ class RunRecord(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     (each open seen, as a request or reported by the kernel), or `none`. `gaps` counts observations known to be lost,
     `reasons` says why, each with its count. `reads` are files opened for reading, `listed` directories, `absent` names
     that were looked up and not there: kept apart, as each is an input of its own kind. `outside` is there when it was
-    asked for; `image` is the container image, where the run can tell.
+    asked for; `image` is the container image, where the run can tell. `shown` says of each of the first inputs which
+    path of it the command was given, b"" for all of it; it is empty where all were given whole.
     """
 
     format: int = RECORD_FORMAT
@@ -119,6 +120,7 @@ class RunRecord(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     code: tuple[Code, ...] = ()
     image: str = ""
     reasons: tuple[tuple[str, int], ...] = ()
+    shown: tuple[bytes, ...] = ()
 
 
 _decoder = msgspec.msgpack.Decoder(RunRecord)

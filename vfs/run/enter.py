@@ -11,11 +11,11 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from vfs.errors import LocalIOError, VfsError
-from vfs.run.environment import inherited
+from vfs.run.environment import changed, inherited
 from vfs.run.namespace import enter
 from vfs.run.supervisor import Supervisor
 
@@ -27,7 +27,7 @@ _DONE, _FAILED = 0, 1
 class EnterSpec:
     """What to set up and what to run; paths and words with undecodable bytes as surrogates.
 
-    `mask`: the signals that the command is to find blocked.
+    `mask`: the signals that the command is to find blocked; `changes`: what it finds otherwise in our environment.
     """
 
     views: str
@@ -35,6 +35,7 @@ class EnterSpec:
     root: str
     command: list[str]
     mask: list[int]
+    changes: dict[str, str | None] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write it for the process that enters."""
@@ -59,12 +60,17 @@ def main(words: Sequence[str]) -> int:
     try:
         spec = EnterSpec.read(path)
         enter(views=spec.views, out=spec.out, root=spec.root)
-        ended = Supervisor(runner, spec.mask).run([os.fsencode(word) for word in spec.command], inherited())
+        environment = changed(inherited(), _encoded(spec.changes))
+        ended = Supervisor(runner, spec.mask).run([os.fsencode(word) for word in spec.command], environment)
     except VfsError as error:
         _report(fd, {"wire": error.wire, "message": str(error)})
         return _FAILED
     _report(fd, asdict(ended))
     return _DONE
+
+
+def _encoded(changes: dict[str, str | None]) -> dict[bytes, bytes | None]:
+    return {os.fsencode(name): None if value is None else os.fsencode(value) for name, value in changes.items()}
 
 
 def _report(fd: int, said: dict[str, object]) -> None:

@@ -1,8 +1,12 @@
-"""The environment of this process as its caller made it."""
+"""The environment of this process as its caller made it, and with changes laid over it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import TypeVar
+
+_Text = TypeVar("_Text", str, bytes)
 
 # Python sets this by itself when it is started in the C locale.
 _COERCED = b"LC_CTYPE"
@@ -15,6 +19,12 @@ def inherited() -> dict[bytes, bytes]:
         del environment[_COERCED]
         environment.update(_given(_COERCED))
     return environment
+
+
+def changed(environment: Mapping[_Text, _Text], changes: Mapping[_Text, _Text | None]) -> dict[_Text, _Text]:
+    """`environment` with `changes` laid over it; None takes a variable away."""
+    kept = {name: value for name, value in environment.items() if name not in changes}
+    return kept | {name: value for name, value in changes.items() if value is not None}
 
 
 def _given(name: bytes) -> dict[bytes, bytes]:

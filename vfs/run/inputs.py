@@ -76,6 +76,12 @@ def find_inputs(library: Library, inputs: Sequence[Input]) -> list[GivenInput]:
     return given
 
 
+def shown_paths(given: Sequence[GivenInput]) -> tuple[bytes, ...]:
+    """What of each input is shown, by its path in the commit; nothing at all when each is shown whole."""
+    paths = tuple(item.resolved.path for item in given)
+    return paths if any(paths) else ()
+
+
 def variables(given: Sequence[GivenInput]) -> dict[str, str]:
     """VFS_OUT, VFS_INPUTS (paths separated by blanks) and a VFS_INPUT_<NAME> for each."""
     return {

@@ -11,7 +11,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -29,13 +29,14 @@ from vfs.journal.log import Journal
 from vfs.journal.record import run_record
 from vfs.journal.session import begin_session, end_session, note_commit
 from vfs.model.commit import StoredCommit
+from vfs.model.record import RunRecord
 from vfs.model.revision import Revision
 from vfs.repo.commit import commit_tree
 from vfs.repo.library import Library
 from vfs.repo.progress import NoProgress, Progress
 from vfs.run.enter import EnterSpec
-from vfs.run.environment import inherited
-from vfs.run.inputs import GivenInput, Input, find_inputs, variables
+from vfs.run.environment import changed, inherited
+from vfs.run.inputs import GivenInput, Input, find_inputs, shown_paths, variables
 from vfs.run.output import Written, read_output
 from vfs.run.passing import SignalPassing
 from vfs.run.place import RunPlace, places
@@ -93,23 +94,66 @@ def run(
     given = find_inputs(library, inputs)
     if not given:
         raise UsageError("run: no input; -i REV gives one")
+    return run_given(
+        library,
+        given=given,
+        target=target,
+        command=words,
+        message=message,
+        author=author,
+        progress=progress,
+        on_place=on_place,
+    )
+
+
+def run_given(
+    library: Library,
+    *,
+    given: list[GivenInput],
+    target: RunTarget | None,
+    command: list[bytes],
+    message: str = "",
+    author: str | None = None,
+    progress: Progress | None = None,
+    on_place: Callable[[Path], None] | None = None,
+    examine: Callable[[Path], None] | None = None,
+    cwd: bytes | None = None,
+    changes: Mapping[str, str | None] | None = None,
+) -> RunResult:
+    """As `run`, with what that looks up found already. Without `target` nothing is committed or kept of a good run.
+
+    `examine` is given the directory of what was written when the command ended with 0, before that is committed.
+    `cwd`: where the command runs, here by default; `changes` are laid over our environment, None takes a variable away.
+    """
     _clear_dead_mounts(library.settings.state_dir)
     with Journal.open(library.settings.state_dir) as journal:
-        one = _Run(library, journal, given, target, words)
-        return one.run(message or default_message(words), author, progress or NoProgress(), on_place)
+        one = _Run(library, journal, given, target, command, examine=examine, cwd=cwd, changes=changes)
+        return one.run(message or default_message(command), author, progress or NoProgress(), on_place)
 
 
 class _Run:
     """One run on its way."""
 
     def __init__(
-        self, library: Library, journal: Journal, given: list[GivenInput], target: RunTarget, command: list[bytes]
+        self,
+        library: Library,
+        journal: Journal,
+        given: list[GivenInput],
+        target: RunTarget | None,
+        command: list[bytes],
+        *,
+        examine: Callable[[Path], None] | None = None,
+        cwd: bytes | None = None,
+        changes: Mapping[str, str | None] | None = None,
     ) -> None:
         self.library = library
         self.journal = journal
         self.given = given
         self.target = target
         self.command = command
+        self.examine = examine
+        self.cwd = cwd
+        self.changes = dict(changes or {})
         self.place = RunPlace.create(library.settings.state_dir)
         self.session = begin_session(
             journal,
@@ -117,6 +161,8 @@ class _Run:
             mountpoint=self.place.views,
             command=command,
             inputs=[item.commit() for item in given],
+            cwd=cwd,
+            environment=changed(os.environ, self.changes),
         )
 
     def run(
@@ -135,7 +181,7 @@ class _Run:
                 return RunResult(code, self.session, None, self._kept(), leftovers, lost)
             if lost:
                 raise DaemonError(f"run: {lost[0]}; nothing was committed")
-            written, stored, created = self._commit(message, author, progress)
+            result = self._finish(leftovers, message, author, progress)
         except VfsError as error:
             raise self._with_place(error) from error
         except BaseException:
@@ -144,6 +190,14 @@ class _Run:
         finally:
             end_session(self.journal, self.session, exit_code=code)
         self.place.remove()
+        return result
+
+    def _finish(self, leftovers: int, message: str, author: str | None, progress: Progress) -> RunResult:
+        if self.examine is not None:
+            self.examine(self.place.out)
+        if self.target is None:
+            return RunResult(0, self.session, leftovers=leftovers)
+        written, stored, created = self._commit(self.target, message, author, progress)
         return RunResult(0, self.session, stored, None, leftovers, written.warnings, created)
 
     def _mount(self, mounted: ExitStack) -> None:
@@ -182,7 +236,7 @@ class _Run:
         place = self.place
         words = [os.fsdecode(word) for word in self.command]
         mask = sorted(int(number) for number in signals.mask)
-        EnterSpec(str(place.views), str(place.out), str(place.root), words, mask).write(place.enter)
+        EnterSpec(str(place.views), str(place.out), str(place.root), words, mask, self.changes).write(place.enter)
 
     def _spawn(self, report: int) -> subprocess.Popen[bytes]:
         words = [sys.executable, "-P", "-m", "vfs.run.enter", str(self.place.enter), str(report), str(os.getpid())]
@@ -190,7 +244,7 @@ class _Run:
         os.set_inheritable(report, True)
         try:
             # Descriptors that our caller left open for the command (`3< file`, `<(…)`) are its own as well.
-            return subprocess.Popen(words, env=environment, close_fds=False)
+            return subprocess.Popen(words, env=environment, cwd=self.cwd, close_fds=False)
         except OSError as error:
             raise DaemonError(f"run: {words[0]}: cannot be executed: {cause_of(error)}") from error
 
@@ -206,10 +260,12 @@ class _Run:
             return (f"what the command read could not be recorded: {error}",)
         return ()
 
-    def _commit(self, message: str, author: str | None, progress: Progress) -> tuple[Written, StoredCommit, bool]:
-        writer, branch = self.library.writer(), self.target.branch
+    def _commit(
+        self, target: RunTarget, message: str, author: str | None, progress: Progress
+    ) -> tuple[Written, StoredCommit, bool]:
+        writer, branch = self.library.writer(), target.branch
         written = read_output(self.library, writer, self.place.out, progress=progress)
-        with made(self.library, self.target) as created:
+        with made(self.library, target) as created:
             stored = commit_tree(
                 self.library,
                 repo=branch.repo,
@@ -218,12 +274,17 @@ class _Run:
                 base=branch.head,
                 author=author or self.library.settings.author,
                 message=message,
-                record=run_record(self.journal, self.session, outputs=written.outputs),
+                record=self._record(written),
                 inputs=tuple(item.commit() for item in self.given),
                 writer=writer,
             )
         note_commit(self.journal, self.session, stored=stored, branch=branch.branch, outputs=written.outputs)
         return written, stored, created
+
+    def _record(self, written: Written) -> RunRecord:
+        record = run_record(self.journal, self.session, outputs=written.outputs)
+        # A session notes commits alone; what of them was shown is ours to add.
+        return msgspec.structs.replace(record, shown=shown_paths(self.given))
 
     def _kept(self) -> Path | None:
         return self.place.out if self.place.keep() else None
