@@ -19,13 +19,17 @@ class Call:
     """State of one call. The library is opened at first use and closed by the frame, whatever happens.
 
     `words` are those of the user, without the program's name. `kept` is what Ctrl-C leaves behind; commands
-    that work for long set it as they go.
+    that work for long set it as they go. `commits` is set for commands that make commits, `sign` and `unsigned` by
+    their options: the key to sign with, and that nothing is to be signed.
     """
 
     overrides: dict[str, object] = field(default_factory=dict)
     debug: bool = False
     words: tuple[str, ...] = ()
     kept: str = ""
+    commits: bool = False
+    sign: str = ""
+    unsigned: bool = False
     _library: Library | None = None
 
     def loaded(self) -> Loaded:
@@ -39,15 +43,21 @@ class Call:
         return self.loaded().settings
 
     def command(self) -> tuple[bytes, ...]:
-        """The command line of this call, for the record of a commit."""
-        return (b"vfs", *(raw(word) for word in self.words))
+        """The command line of this call, for the record of a commit: secrets in it are masked."""
+        from vfs.journal.masking import masked
+
+        return masked((b"vfs", *(raw(word) for word in self.words)))
 
     def library(self) -> Library:
-        """The library over the store of this call."""
+        """The library over the store of this call; for a command that commits, with its key unlocked."""
         if self._library is None:
+            from vfs.cli.signing import ask, chosen
             from vfs.repo.library import Library
 
-            self._library = Library.open(self.settings())
+            self._library = Library.open(chosen(self))
+            self._library.ask = ask
+            if self.commits:
+                _ = self._library.signer
         return self._library
 
     def close(self) -> None:

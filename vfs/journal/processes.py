@@ -16,6 +16,7 @@ from vfs.journal import procfs
 from vfs.journal.arguments import Arguments, Request
 from vfs.journal.container import container_of
 from vfs.journal.executable import Executables, open_executable
+from vfs.journal.masking import masked
 from vfs.journal.procfs import Mark, Status
 from vfs.model.record import Process
 
@@ -69,7 +70,7 @@ class Found(msgspec.Struct):
         """The process with its arguments and the digest of its executable. Blocks; closes `handle`."""
         handle, self.handle = self.handle, -1
         digest = executables.digest(handle) if handle >= 0 else b""
-        return msgspec.structs.replace(self.process, argv=self.arguments.argv, exe_digest=digest)
+        return msgspec.structs.replace(self.process, argv=masked(self.arguments.argv), exe_digest=digest)
 
 
 class Processes:

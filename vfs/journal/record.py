@@ -14,6 +14,7 @@ import vfs
 from vfs.errors import Corrupt
 from vfs.journal.events import Event, ProcessSeen, ReadsSeen
 from vfs.journal.log import Journal
+from vfs.journal.masking import masked
 from vfs.journal.session import current_directory, session_start, user_name
 from vfs.model.commit import InputCommit
 from vfs.model.ids import Digest, short
@@ -48,7 +49,7 @@ def run_record(
     level, gaps = _observation(journal, sessions)
     return RunRecord(
         kind=start.kind if kind is None else kind,
-        command=start.command if command is None else tuple(command),
+        command=start.command if command is None else masked(command),
         cwd=start.cwd,
         exit_code=exit_code,
         started_ns=started_ns,
@@ -97,7 +98,7 @@ def put_record(
     """The record of a change that vfs itself made (kind put, rm or merge): who, when, where, and which paths."""
     return RunRecord(
         kind=kind,
-        command=tuple(command),
+        command=masked(command),
         cwd=current_directory(),
         exit_code=0,
         started_ns=started_ns,

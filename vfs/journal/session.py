@@ -13,6 +13,7 @@ from vfs.errors import NotFound
 from vfs.journal.environment import allowed
 from vfs.journal.events import CommitMade, Event, OutputsMade, SessionEnd, SessionStart
 from vfs.journal.log import Journal
+from vfs.journal.masking import masked
 from vfs.model.commit import InputCommit, StoredCommit
 from vfs.model.record import Output
 
@@ -32,15 +33,16 @@ def begin_session(
 ) -> str:
     """Record that a session begins and return its id (16 hex digits).
 
-    `kind` is run, mount or put; `command` its argument vector; `inputs` the commits it was given. Of `environment`
-    (default: our own) only the allow-list is kept. JournalError when it cannot be recorded: do not start the run then.
+    `kind` is run, mount or put; `command` its argument vector, recorded with its secrets masked; `inputs` the
+    commits it was given. Of `environment` (default: our own) only the allow-list is kept. JournalError when it
+    cannot be recorded: do not start the run then.
     """
     session = secrets.token_hex(8)
     start = SessionStart(
         session=session,
         kind=kind,
         mountpoint=os.fsencode(mountpoint),
-        command=tuple(os.fsencode(word) for word in command),
+        command=masked(os.fsencode(word) for word in command),
         cwd=current_directory() if cwd is None else cwd,
         user=user_name(),
         uid=os.getuid(),

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from vfs.errors import AlreadyExists, RepoNotFound, UsageError, VfsError
+from vfs.journal.masking import masked
 from vfs.model.names import printable
 from vfs.model.revision import Revision
 from vfs.repo.library import Library
@@ -61,6 +62,6 @@ def _created(library: Library, repo: str) -> bool:
 
 
 def default_message(command: Sequence[bytes]) -> str:
-    """The command line as a shell would read it, as far as a log needs it."""
-    text = shlex.join(printable(word) for word in command)
+    """The command line as a shell would read it, as far as a log needs it; secrets in it are masked."""
+    text = shlex.join(printable(word) for word in masked(command))
     return text if len(text) <= _MESSAGE_MAX else text[: _MESSAGE_MAX - 1] + "…"
