@@ -119,15 +119,17 @@ def run_given(
     examine: Callable[[Path], None] | None = None,
     cwd: bytes | None = None,
     changes: Mapping[str, str | None] | None = None,
+    stdout: int | None = None,
 ) -> RunResult:
     """As `run`, with what that looks up found already. Without `target` nothing is committed or kept of a good run.
 
     `examine` is given the directory of what was written when the command ended with 0, before that is committed.
     `cwd`: where the command runs, here by default; `changes` are laid over our environment, None takes a variable away.
+    `stdout`: the descriptor that is the command's standard output, ours by default.
     """
     _clear_dead_mounts(library.settings.state_dir)
     with Journal.open(library.settings.state_dir) as journal:
-        one = _Run(library, journal, given, target, command, examine=examine, cwd=cwd, changes=changes)
+        one = _Run(library, journal, given, target, command, examine=examine, cwd=cwd, changes=changes, stdout=stdout)
         return one.run(message or default_message(command), author, progress or NoProgress(), on_place)
 
 
@@ -145,6 +147,7 @@ class _Run:
         examine: Callable[[Path], None] | None = None,
         cwd: bytes | None = None,
         changes: Mapping[str, str | None] | None = None,
+        stdout: int | None = None,
     ) -> None:
         self.library = library
         self.journal = journal
@@ -153,6 +156,7 @@ class _Run:
         self.command = command
         self.examine = examine
         self.cwd = cwd
+        self.stdout = stdout
         self.changes = dict(changes or {})
         self.place = RunPlace.create(library.settings.state_dir)
         self.session = begin_session(
@@ -244,7 +248,7 @@ class _Run:
         os.set_inheritable(report, True)
         try:
             # Descriptors that our caller left open for the command (`3< file`, `<(…)`) are its own as well.
-            return subprocess.Popen(words, env=environment, cwd=self.cwd, close_fds=False)
+            return subprocess.Popen(words, env=environment, cwd=self.cwd, stdout=self.stdout, close_fds=False)
         except OSError as error:
             raise DaemonError(f"run: {words[0]}: cannot be executed: {cause_of(error)}") from error
 
