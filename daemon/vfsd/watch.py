@@ -68,11 +68,21 @@ class Watch:
 
     def drain(self, seconds: float = _DRAIN_SECONDS) -> None:
         """Return when the observer knows of every open so far; JournalError when that takes too long."""
+        asked = self.ask()
         with self._turned:
-            self._asked = asked = self._asked + 1
-            os.eventfd_write(self._wake, 1)
-            if not self._turned.wait_for(lambda: self._done >= asked, seconds):
+            if not self._turned.wait_for(lambda: self.reached(asked), seconds):
                 raise JournalError(f"journal: opens of files are still being looked up after {seconds:g} s")
+
+    def ask(self) -> int:
+        """Ask that the observer be told of every open so far; the number by which `reached` says that it was."""
+        with self._turned:
+            self._asked += 1
+            os.eventfd_write(self._wake, 1)
+            return self._asked
+
+    def reached(self, asked: int) -> bool:
+        """Whether the observer knows of every open before that `ask`."""
+        return self._done >= asked
 
     def close(self) -> None:
         """Drain and stop; what cannot be looked up in time is a gap."""
