@@ -6,7 +6,7 @@ import getpass
 import os
 import secrets
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import vfs
 from vfs.errors import NotFound
@@ -30,12 +30,13 @@ def begin_session(
     inputs: Sequence[InputCommit] = (),
     cwd: bytes | None = None,
     environment: Mapping[str, str] | None = None,
+    record_environment: Iterable[str] = (),
 ) -> str:
     """Record that a session begins and return its id (16 hex digits).
 
     `kind` is run, mount or put; `command` its argument vector, recorded with its secrets masked; `inputs` the
-    commits it was given. Of `environment` (default: our own) only the allow-list is kept. JournalError when it
-    cannot be recorded: do not start the run then.
+    commits it was given. Of `environment` (default: our own) only the allow-list is kept, and the names
+    `record_environment`. JournalError when it cannot be recorded: do not start the run then.
     """
     session = secrets.token_hex(8)
     start = SessionStart(
@@ -49,7 +50,7 @@ def begin_session(
         host=socket.gethostname(),
         pid=os.getpid(),
         version=vfs.__version__,
-        environment=allowed(os.environ if environment is None else environment),
+        environment=allowed(os.environ if environment is None else environment, record_environment),
         inputs=tuple(inputs),
     )
     journal.append([start])
