@@ -93,6 +93,7 @@ class Processes:
         self._met: dict[int, tuple[int, float]] = {}
         self._glimpses: dict[int, _Glimpse] = {}
         self._keys: dict[_Identity, int] = {}
+        self._latest: dict[int, int] = {}
         self._next = (secrets.randbits(31) << 31) + 1
         # That thread appends while the writing thread takes: a deque needs no lock for that.
         self._found: deque[Found] = deque()
@@ -141,6 +142,10 @@ class Processes:
             self._met.clear()
         self._met[pid] = (key, now)
         return key
+
+    def latest(self, pid: int) -> int:
+        """The key of the program last described under a number, be it gone; 0 for none."""
+        return self._latest.get(pid, 0)
 
     def take(self) -> list[Found]:
         """The processes described since the last call, parents first."""
@@ -213,7 +218,9 @@ class Processes:
         if len(self._keys) >= _REMEMBERED:
             for old in list(self._keys)[: _REMEMBERED // 2]:
                 del self._keys[old]
+                self._latest.pop(old[0], None)
         self._keys[pid, mark] = key
+        self._latest[pid] = key
         return key
 
     def _glimpse(self, pid: int) -> _Glimpse:
