@@ -10,15 +10,22 @@ from vfs.cli.commits import command_text
 from vfs.cli.names import named, one_line
 from vfs.cli.values import counted, utc_time
 from vfs.journal.events import (
+    AbsentSeen,
     CommitMade,
     Event,
+    FirstSeen,
     Gap,
+    ListedSeen,
     OutputsMade,
+    OutsideSeen,
+    ProcessesEnded,
+    ProcessesLinked,
     ProcessSeen,
     ReadsSeen,
     SessionEnd,
     SessionStart,
     Watching,
+    Wrote,
 )
 from vfs.model.ids import DIGEST_SIZE, short
 
@@ -46,6 +53,18 @@ def _said(event: Event) -> str:
             return f"pid {event.process.pid}: {command_text(event.process.argv)}"
         case ReadsSeen():
             return f"{len(event.reads)} files first read"
+        case ListedSeen():
+            return f"{len(event.reads)} directories first listed"
+        case AbsentSeen():
+            return f"{len(event.reads)} names looked up in vain"
+        case OutsideSeen():
+            return f"{len(event.opens)} files first opened outside"
+        case Wrote():
+            return f"{len(event.writes)} files written"
+        case ProcessesEnded():
+            return f"{counted(len(event.ended), 'process')} ended"
+        case ProcessesLinked():
+            return f"{len(event.links)} links between processes"
         case OutputsMade():
             return f"{len(event.outputs)} paths made or changed"
         case CommitMade():
@@ -57,18 +76,21 @@ def _said(event: Event) -> str:
 
 def event_json(event: Event) -> dict[str, Any]:
     """An event with all it says."""
-    if isinstance(event, ReadsSeen):
+    if isinstance(event, FirstSeen):
         return _reads_json(event)
+    if isinstance(event, OutsideSeen):
+        opens = [{"process": process, **named("path", path)} for process, path in event.opens]
+        return {"session": event.session, "opens": opens}
     return _struct_json(event)
 
 
-def _reads_json(event: ReadsSeen) -> dict[str, Any]:
+def _reads_json(event: FirstSeen) -> dict[str, Any]:
     return {
         "session": event.session,
         "sources": [{"repo": repo, "commit": commit.hex()} for repo, commit in event.sources],
         "reads": [
-            {"process": process, "source": source, **named("path", path), "digest": digest.hex()}
-            for process, source, path, digest in event.reads
+            {"process": process, "source": source, **named("path", path), "digest": digest.hex(), "at": at}
+            for (process, source, path, digest), at in zip(event.reads, event.numbers(), strict=True)
         ],
     }
 

@@ -4,96 +4,131 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from typing import TypeAlias
+from itertools import islice
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from vfs.journal.events import Event, Gap, ReadsSeen
+from vfs.journal.events import AbsentSeen, ListedSeen, ReadsSeen
 from vfs.model.ids import Digest
 
 Source: TypeAlias = tuple[str, Digest]
-# Process key, source number, path, digest.
-Observed: TypeAlias = tuple[int, int, bytes, Digest]
-# Reads per record: a record stays near 100 KB.
-_RECORD = 1024
-
+# Process key, source number, path, digest, place in the order of all observations.
+Observed: TypeAlias = tuple[int, int, bytes, Digest, int]
+_Held = TypeVar("_Held")
+# What such an observation is: the class of the record that will say it.
+Kind: TypeAlias = type[ReadsSeen] | type[ListedSeen] | type[AbsentSeen]
+# Process key, device, inode.
+Write: TypeAlias = tuple[int, int, int]
 
 FULL = "more opens than could be written in time"
+FULL_LISTED = "more listings than could be written in time"
+FULL_ABSENT = "more names looked up in vain than could be written in time"
+FULL_WRITES = "more files written than could be recorded in time"
+FULL_OUTSIDE = "more opens outside of the mounts than could be written in time"
 UNDESCRIBED = "ended before they could be described"
+_FULL: dict[Kind, str] = {ReadsSeen: FULL, ListedSeen: FULL_LISTED, AbsentSeen: FULL_ABSENT}
 
 
 class Batch(msgspec.Struct):
-    """What one flush has to write: reads in order, and since the last one: reads lost, by reason; processes missed."""
+    """What one flush has to write, by kind in order; what was lost since the last one, by reason, and who missed."""
 
-    reads: list[Observed]
-    lost: Counter[str]
-    missed: int
+    seen: dict[Kind, list[Observed]] = msgspec.field(default_factory=lambda: {kind: [] for kind in _FULL})
+    writes: dict[Write, int] = msgspec.field(default_factory=dict)
+    outside: list[tuple[int, bytes]] = msgspec.field(default_factory=list)
+    lost: Counter[str] = msgspec.field(default_factory=Counter)
+    missed: int = 0
+
+    def __len__(self) -> int:
+        """Observations in it."""
+        return sum(map(len, self.seen.values())) + len(self.writes) + len(self.outside)
 
 
 class Buffer:
-    """Reads on their way into the journal. Holds at most `limit`; the rest is counted. Safe from several threads."""
+    """Observations on their way into the journal, and the number of each in the order of all of one session.
+
+    Holds at most `limit` of a kind; the rest is counted. Safe from several threads.
+    """
 
     def __init__(self, limit: int) -> None:
-        """`limit`: reads held at most."""
+        """`limit`: observations of a kind held at most."""
         self._limit = limit
-        self._reads: list[Observed] = []
-        self._lost: Counter[str] = Counter()
-        self._missed = 0
+        self._batch = Batch()
+        self._count = self._at = 0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """Reads held now."""
-        return len(self._reads)
+        """Observations held now."""
+        return self._count
 
-    def add(self, read: Observed) -> bool:
-        """Hold `read`; False when there is no room, and it was counted as lost."""
+    def add(self, kind: Kind, process: int, source: int, path: bytes, digest: Digest) -> bool:
+        """Hold an observation; False when there is no room, and it was counted as lost."""
         with self._lock:
-            if len(self._reads) >= self._limit:
-                self._lost[FULL] += 1
+            held = self._batch.seen[kind]
+            if len(held) >= self._limit:
+                self._batch.lost[_FULL[kind]] += 1
                 return False
-            self._reads.append(read)
+            self._at += 1
+            self._count += 1
+            held.append((process, source, path, digest, self._at))
+            return True
+
+    def write(self, write: Write) -> None:
+        """Hold that a process wrote a file: the last time counts."""
+        with self._lock:
+            held = self._batch.writes
+            if write not in held:
+                if len(held) >= self._limit:
+                    self._batch.lost[FULL_WRITES] += 1
+                    return
+                self._count += 1
+            self._at += 1
+            held[write] = self._at
+
+    def open_outside(self, process: int, path: bytes) -> bool:
+        """Hold that a process opened a file outside of the mounts; False when there is no room."""
+        with self._lock:
+            held = self._batch.outside
+            if len(held) >= self._limit:
+                self._batch.lost[FULL_OUTSIDE] += 1
+                return False
+            self._count += 1
+            held.append((process, path))
             return True
 
     def lose(self, count: int, reason: str) -> None:
-        """Count reads that were lost before they came here."""
+        """Count observations that were lost before they came here."""
         with self._lock:
-            self._lost[reason] += count
+            self._batch.lost[reason] += count
 
     def miss(self, count: int) -> None:
         """Count processes that were gone before they could be described."""
         with self._lock:
-            self._missed += count
+            self._batch.missed += count
 
     def take(self) -> Batch:
         """All that is held; the buffer is empty afterwards."""
         with self._lock:
-            batch = Batch(self._reads, self._lost, self._missed)
-            self._reads, self._lost, self._missed = [], Counter(), 0
+            batch, self._batch, self._count = self._batch, Batch(), 0
             return batch
 
     def put_back(self, batch: Batch) -> None:
         """Hold `batch` again, before what came since; what no longer fits is counted."""
         with self._lock:
-            reads = batch.reads + self._reads
-            self._lost.update(batch.lost)
-            if len(reads) > self._limit:
-                self._lost[FULL] += len(reads) - self._limit
-            self._missed += batch.missed
-            self._reads = reads[: self._limit]
+            since = self._batch
+            for kind, held in batch.seen.items():
+                self._lengthen(batch, held, since.seen[kind], _FULL[kind])
+            self._lengthen(batch, batch.outside, since.outside, FULL_OUTSIDE)
+            batch.writes.update(since.writes)
+            if len(batch.writes) > self._limit:
+                batch.lost[FULL_WRITES] += len(batch.writes) - self._limit
+                batch.writes = dict(islice(batch.writes.items(), self._limit))
+            batch.lost.update(since.lost)
+            batch.missed += since.missed
+            self._batch, self._count = batch, len(batch)
 
-
-def read_events(session: str, batch: Batch, sources: list[Source]) -> Iterator[Event]:
-    """The records that say what `batch` holds; `sources` is indexed by its source numbers."""
-    for start in range(0, len(batch.reads), _RECORD):
-        part = batch.reads[start : start + _RECORD]
-        local = {number: place for place, number in enumerate(dict.fromkeys(read[1] for read in part))}
-        yield ReadsSeen(
-            session=session,
-            sources=tuple(sources[number] for number in local),
-            reads=tuple((process, local[number], path, digest) for process, number, path, digest in part),
-        )
-    for reason, count in batch.lost.items():
-        yield Gap(session=session, count=count, reason=reason)
-    if batch.missed:
-        yield Gap(session=session, count=0, reason=UNDESCRIBED, processes=batch.missed)
+    def _lengthen(self, batch: Batch, held: list[_Held], since: list[_Held], full: str) -> None:
+        held += since
+        if len(held) > self._limit:
+            batch.lost[full] += len(held) - self._limit
+            del held[self._limit :]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from vfs.errors import Corrupt, JournalError
+from vfs.journal.events import session_of
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 NAME = "journal.db"
 # Number of migrations below; kept in PRAGMA user_version so that an up-to-date file costs no import of sqlite_utils.
-SCHEMA = 1
+SCHEMA = 2
 # A writer holds the database for one batch, a few milliseconds; this long means that something is stuck.
 BUSY_SECONDS = 10.0
 
@@ -90,7 +91,24 @@ def _migrations() -> Migrations:
         _create_records(db)
         create_derived(db)
 
+    @migrations(name="0002-events")
+    def events(db: Database) -> None:
+        _create_events(db)
+        _fill_events(db)
+
     return migrations
+
+
+def _create_events(db: Database) -> None:
+    """Which records of each kind a session has; its processes and reads, of which there may be many, aside."""
+    db.table("events").create({"seq": int, "session": str, "kind": str}, pk="seq")
+    db.table("events").create_index(["session", "kind", "seq"])
+
+
+def _fill_events(db: Database) -> None:
+    rows = db.conn.execute("SELECT seq, kind, body FROM records WHERE kind NOT IN ('process', 'read') ORDER BY seq")
+    for seq, kind, body in rows:
+        db.conn.execute("INSERT INTO events VALUES(?,?,?)", (seq, session_of(body), kind))
 
 
 def _create_records(db: Database) -> None:

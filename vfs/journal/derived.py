@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 
-from vfs.journal.events import CommitMade, Event, Gap, ProcessSeen, ReadsSeen, SessionEnd, SessionStart, Watching
+from vfs.journal.events import (
+    CommitMade,
+    Event,
+    Gap,
+    ProcessSeen,
+    ReadsSeen,
+    SessionEnd,
+    SessionStart,
+    Watching,
+    kind_of,
+)
 
-TABLES = ("sessions", "processes", "reads", "commits")
+TABLES = ("sessions", "processes", "reads", "commits", "events")
 
 
 def apply(conn: sqlite3.Connection, seq: int, event: Event) -> None:
     """Bring the query tables up to date with the record `seq`, in the transaction that holds it."""
+    if not isinstance(event, ProcessSeen | ReadsSeen):
+        conn.execute("INSERT INTO events VALUES(?,?,?)", (seq, event.session, kind_of(event)))
     match event:
         case SessionStart():
             row = (event.session, event.kind, seq, "none")

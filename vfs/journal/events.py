@@ -5,6 +5,7 @@ Field order is the format; new fields go to the end with a default.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -55,15 +56,70 @@ class ProcessSeen(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     process: Process
 
 
-class ReadsSeen(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
-    """First opens for reading, in the order they happened.
+class FirstSeen(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """What was observed for the first time, in the order it happened; the classes below say what it is.
 
-    `sources` lists (repo, commit id); each read is (process key, index into sources, path, digest).
+    `sources` lists (repo, commit id); each of `reads` is (process key, index into sources, path, digest). `first` is
+    the place of the first of them in the order of all that was observed in the session, 0 while unknown; `ats` how far
+    behind it each one is, empty where they follow one another.
     """
 
     session: str
     sources: tuple[tuple[str, Digest], ...]
     reads: tuple[tuple[int, int, bytes, Digest], ...]
+    first: int = 0
+    ats: tuple[int, ...] = ()
+
+    def numbers(self) -> Sequence[int]:
+        """The place of each in the order of all that was observed, from 1 on; 0 while unknown. Corrupt."""
+        if not self.ats:
+            return range(self.first, self.first + len(self.reads)) if self.first else (0,) * len(self.reads)
+        if len(self.ats) != len(self.reads):
+            raise Corrupt(f"session {self.session}: {len(self.reads)} observations in {len(self.ats)} places")
+        return [self.first + offset for offset in self.ats]
+
+
+class ReadsSeen(FirstSeen, frozen=True, array_like=True, kw_only=True):
+    """First opens for reading of files."""
+
+
+class ListedSeen(FirstSeen, frozen=True, array_like=True, kw_only=True):
+    """First listings of directories; the digest is empty, the path of a commit's root, too."""
+
+
+class AbsentSeen(FirstSeen, frozen=True, array_like=True, kw_only=True):
+    """Names that were looked up and not there; the digest is empty."""
+
+
+class ProcessesEnded(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """When processes were seen to have ended: (process key, nanoseconds since the epoch)."""
+
+    session: str
+    ended: tuple[tuple[int, int], ...]
+
+
+class ProcessesLinked(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """Links found after a process was described: (process key, key of one whose data may have come to it)."""
+
+    session: str
+    links: tuple[tuple[int, int], ...]
+
+
+class Wrote(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """Files that were closed after writing: (process key, device, inode, place in the order of `FirstSeen.first`).
+
+    The last such close of each process and file since the record before.
+    """
+
+    session: str
+    writes: tuple[tuple[int, int, int, int], ...]
+
+
+class OutsideSeen(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """First opens of files outside of all mounts: (process key, path)."""
+
+    session: str
+    opens: tuple[tuple[int, bytes], ...]
 
 
 class OutputsMade(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
@@ -95,7 +151,22 @@ class Gap(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     processes: int = 0
 
 
-Event: TypeAlias = SessionStart | SessionEnd | Watching | ProcessSeen | ReadsSeen | OutputsMade | CommitMade | Gap
+Event: TypeAlias = (
+    SessionStart
+    | SessionEnd
+    | Watching
+    | ProcessSeen
+    | ReadsSeen
+    | OutputsMade
+    | CommitMade
+    | Gap
+    | ListedSeen
+    | AbsentSeen
+    | ProcessesEnded
+    | ProcessesLinked
+    | Wrote
+    | OutsideSeen
+)
 
 KINDS: dict[str, type[Event]] = {
     "session-start": SessionStart,
@@ -106,16 +177,22 @@ KINDS: dict[str, type[Event]] = {
     "output": OutputsMade,
     "commit": CommitMade,
     "gap": Gap,
+    "listed": ListedSeen,
+    "absent": AbsentSeen,
+    "ended": ProcessesEnded,
+    "linked": ProcessesLinked,
+    "wrote": Wrote,
+    "outside": OutsideSeen,
 }
 _DECODERS: dict[str, msgspec.msgpack.Decoder[Event]] = {
     kind: msgspec.msgpack.Decoder(cls) for kind, cls in KINDS.items()
 }
-_NAMES: dict[type[Event], str] = {cls: kind for kind, cls in KINDS.items()}
+NAMES: dict[type[msgspec.Struct], str] = {cls: kind for kind, cls in KINDS.items()}
 
 
 def kind_of(event: Event) -> str:
     """The kind under which `event` is recorded."""
-    return _NAMES[type(event)]
+    return NAMES[type(event)]
 
 
 def encode_event(event: Event) -> bytes:
@@ -129,3 +206,12 @@ def decode_event(kind: str, body: bytes, what: str) -> Event:
     if decoder is None:
         raise Corrupt(f"{what}: unknown kind '{kind[:40]}'")
     return decode(decoder, body, what=what)
+
+
+def session_of(body: bytes) -> str:
+    """The session that a record body of any kind is about; "" for a body that makes no sense."""
+    try:
+        fields = msgspec.msgpack.decode(body)
+    except msgspec.DecodeError:
+        return ""
+    return fields[0] if isinstance(fields, list) and fields and isinstance(fields[0], str) else ""

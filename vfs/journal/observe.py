@@ -1,4 +1,4 @@
-"""The observer: which process opened which file of a mount, on its way into the journal."""
+"""The observer: which process read, listed or missed what of a mount, on its way into the journal."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ from collections.abc import Iterable
 from types import TracebackType
 
 from vfs.errors import VfsError
-from vfs.journal.buffer import Buffer, Source, read_events
-from vfs.journal.events import Event, Gap, ProcessSeen, Watching
+from vfs.journal.batches import batch_events
+from vfs.journal.buffer import Buffer, Kind, Source
+from vfs.journal.events import AbsentSeen, Event, Gap, ListedSeen, ProcessSeen, ReadsSeen, Watching
 from vfs.journal.executable import Executables
 from vfs.journal.log import Journal
 from vfs.journal.processes import OWN, Found, Processes
 from vfs.journal.seen import Seen, row_of
 from vfs.model.ids import Digest
 
-# Reads held while the journal cannot be written: some 25 MB. What comes after is counted as a gap.
+# Observations of a kind held while the journal cannot be written: some 25 MB of reads. What comes after is counted
+# as a gap.
 LIMIT = 100_000
+# Names looked up in vain, and opens outside of the mounts, that one session records: what a program asks for that is
+# not there has no natural end.
+ABSENT_MAX = 100_000
+OUTSIDE_MAX = 100_000
+MORE_ABSENT = f"more than {ABSENT_MAX:,} names looked up in vain"
+MORE_OUTSIDE = f"more than {OUTSIDE_MAX:,} files opened outside of the mounts"
 # What wakes the writer before its time; each described process holds a descriptor until it is written.
 _WAKE_READS = 4096
 _WAKE_PROCESSES = 64
@@ -27,13 +35,13 @@ _INTERVAL = 1.0
 
 
 class Observer:
-    """Observes the opens of one session; one object per mount daemon.
+    """Observes one session; one object per mount daemon.
 
-    `opened` runs on the event loop, or `keys`, `knows` and `read` on the thread that watches opens; never both at a
-    time. They never wait for the journal and never raise. A thread writes what was
-    observed once a second. What cannot be written is held up to a limit; beyond it, reads are counted and the
-    count goes into the journal as a gap as soon as it can be written again. `_writing` lets one flush run at a
-    time and guards `_held`; everything else but the buffer belongs to the thread that tells of opens.
+    The event loop tells of requests, other threads of what the kernel reports: `_telling` guards what they share, and
+    is held while a process is described, for some 0.3 ms and at most 0.1 s. They never wait for the journal and never
+    raise. A thread writes what was observed once a second. What cannot be written is held up to a limit; beyond it,
+    observations are counted and the count goes into the journal as a gap as soon as it can be written again.
+    `_writing` lets one flush run at a time and guards `_held`.
     """
 
     def __init__(
@@ -58,11 +66,15 @@ class Observer:
         self._processes = Processes(root_pid=root_pid)
         self._executables = Executables()
         self._seen = Seen()
+        self._missing = Seen()
+        self._absent_left = ABSENT_MAX
+        self._elsewhere: set[tuple[int, bytes]] = set()
         self._own = os.getpid()
         self._numbers: dict[Source, int] = {}
         self._sources: list[Source] = []
         self._buffer = Buffer(limit)
         self._held: list[Event] = []
+        self._telling = threading.RLock()
         self._writing = threading.Lock()
         self._wake = threading.Event()
         self._closed = False
@@ -79,27 +91,73 @@ class Observer:
 
         `row`: the row of the entry in the tree, when at hand; it makes remembering the pair cheaper.
         """
-        self.read(self._processes.key_of(tid), repo, commit, path, digest, row=row)
+        self.read(self.key(tid), repo, commit, path, digest, row=row)
+
+    def key(self, tid: int) -> int:
+        """The key of the process of thread `tid`, described now if it is new; 0 when there is none (any more)."""
+        with self._telling:
+            return self._processes.key_of(tid)
 
     def read(
         self, process: int, repo: str, commit: Digest, path: bytes, digest: Digest, *, row: int | None = None
     ) -> None:
-        """As `opened`, by the process with this key of `keys`."""
-        source = self._number((repo, commit))
+        """As `opened`, by the process with this key."""
         place = row_of(path, digest) if row is None else row
-        if process == OWN or self._seen.has(process, source, place):
-            return
-        if self._buffer.add((process, source, path, digest)):
-            self._seen.add(process, source, place)
+        self._first(self._seen, ReadsSeen, process, (repo, commit), place, path, digest)
+
+    def listed(self, process: int, repo: str, commit: Digest, path: bytes, *, row: int | None = None) -> None:
+        """The process with this key opened a directory of a commit; `path` is b"" for its root."""
+        place = row_of(path, b"") if row is None else row
+        self._first(self._seen, ListedSeen, process, (repo, commit), place, path, b"")
+
+    def absent(self, process: int, repo: str, commit: Digest, path: bytes) -> None:
+        """The process with this key looked up `path` of a commit, which is not there."""
+        if self._absent_left <= 0:
+            self._buffer.lose(1, MORE_ABSENT)
+        elif self._first(self._missing, AbsentSeen, process, (repo, commit), row_of(path, b""), path, b""):
+            self._absent_left -= 1
+
+    def wrote(self, process: int, device: int, inode: int) -> None:
+        """The process with this key closed a file after writing. May be called by any thread."""
+        if process != OWN:
+            self._buffer.write((process, device, inode))
+            self._nudge()
+
+    def outside(self, process: int, path: bytes) -> None:
+        """The process with this key opened a file outside of all mounts. May be called by any thread."""
+        with self._telling:
+            if process == OWN or (process, path) in self._elsewhere:
+                return
+            if len(self._elsewhere) >= OUTSIDE_MAX:
+                self._buffer.lose(1, MORE_OUTSIDE)
+            elif self._buffer.open_outside(process, path):
+                self._elsewhere.add((process, path))
+                self._nudge()
+
+    def _first(
+        self, seen: Seen, kind: Kind, process: int, source: Source, place: int, path: bytes, digest: Digest
+    ) -> bool:
+        """Whether this is new, and was held."""
+        with self._telling:
+            number = self._number(source)
+            if process == OWN or seen.has(process, number, place):
+                return False
+            held = self._buffer.add(kind, process, number, path, digest)
+            if held:
+                seen.add(process, number, place)
+        self._nudge()
+        return held
+
+    def _nudge(self) -> None:
         if len(self._buffer) >= _WAKE_READS or self._processes.waiting >= _WAKE_PROCESSES:
             self._wake.set()
 
     def known(self, tid: int, repo: str, commit: Digest, row: int) -> bool:
         """True when `opened` with this row would record nothing: lets the caller skip looking up path and digest."""
-        return self.knows(self._processes.key_of(tid), repo, commit, row)
+        return self.knows(self.key(tid), repo, commit, row)
 
     def knows(self, process: int, repo: str, commit: Digest, row: int) -> bool:
-        """As `known`, for the process with this key."""
+        """As `known`, for the process with this key; and for `listed`."""
         source = self._numbers.get((repo, commit))
         return process == OWN or (source is not None and self._seen.has(process, source, row))
 
@@ -108,7 +166,8 @@ class Observer:
 
         0 for one that is gone. How many were, or were no more than a name, goes into the journal.
         """
-        keys, missed = self._processes.keys_of(pids)
+        with self._telling:
+            keys, missed = self._processes.keys_of(pids)
         if missed:
             self._buffer.miss(missed)
         return keys
@@ -130,7 +189,7 @@ class Observer:
             self._held.extend(described)
             if self._afterwards:
                 batch.missed += sum(not (seen.process.exe and seen.process.argv) for seen in described)
-            events = [*self._held, *read_events(self.session, batch, self._sources)]
+            events = [*self._held, *batch_events(self.session, batch, self._sources)]
             try:
                 if events:
                     self._journal.append(events)

@@ -37,6 +37,10 @@ def spawn() -> Iterator[Spawn]:
     def start(*command: str, **more: object) -> subprocess.Popen[str]:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **more)
         started.append(process)
+        # Popen returns a moment before the program has its arguments and its stack.
+        deadline = time.monotonic() + 45
+        while not procfs.argv_of(process.pid) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.001)
         return process
 
     yield start
