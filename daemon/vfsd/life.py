@@ -152,6 +152,7 @@ class Life:
         await self._spare_opens()
         if spec.layer:
             layer = Layer(spec.layer)
+            await self._threads.run(layer.add_session, _LOCAL_SECONDS, self._daemon.lineage.session)
             self._overlay = await self._threads.run(
                 mount_overlay, _LOCAL_SECONDS, self._daemon.target, layer, spec.mountpoint
             )
@@ -164,7 +165,7 @@ class Life:
         """Leave opens to the kernel where nobody needs the requests, or the kernel reports them as well."""
         means, lineage = self._daemon.means, self._daemon.lineage
         missing = f"off: shim {SHIM.missing}" if SHIM.missing else ""
-        if missing or (self._daemon.spec.layer and lineage.needs_opens):
+        if missing or ((self._daemon.spec.layer or self._daemon.spec.overlaid) and lineage.needs_opens):
             means.reports = missing or "off: an overlay does not say which file is the commit's"
         else:
             queue = await self._threads.run(lineage.prepare, _LOCAL_SECONDS, self._daemon.target)

@@ -54,8 +54,8 @@ class MountSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     (`read_only` is then False). `session` is a journal session that somebody else begins and ends; when it
     is empty the daemon has one of its own, and what the user typed for it, and where, is in `command` and `cwd`.
     `lineage` off: no open is observed, which a session of somebody else does not allow. `allow_other` None: yes
-    when the system lets us. When `owner_pid` is set the daemon ends with that process. `metrics_port` 0: no TCP
-    port. `marker` is that of the store where it is known already.
+    when the system lets us. `overlaid`: somebody else mounts an overlay over it. When `owner_pid` is set the daemon
+    ends with that process. `metrics_port` 0: no TCP port. `marker` is that of the store where it is known already.
     """
 
     id: str
@@ -65,6 +65,7 @@ class MountSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     views: tuple[View, ...] = ()
     title: str = ""
     layer: str = ""
+    overlaid: bool = False
     session: str = ""
     allow_other: bool | None = None
     read_only: bool = True

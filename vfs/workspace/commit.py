@@ -74,7 +74,7 @@ def commit_layer(
 
     What `selection` leaves out stays in the layer and is a change as before.
     """
-    with layer.work_lock():
+    with layer.reachable(), layer.work_lock():
         opened = OpenedLayer(library, layer)
         wanted = _wanted(opened, target)
         work = _Work(opened, wanted, message, author or library.settings.author, record, progress or NoProgress())

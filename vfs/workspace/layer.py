@@ -1,15 +1,17 @@
 """One writable layer on disk: what it pins, who writes it, who uses it, how it is dropped.
 
-In its directory: `base.json` (the commit below, never changed), `tip.json` (the commit last made from it, if
-any), `flavour` (who writes `upper`), `upper` and `work` (given to overlayfs), `index` (digests of files that a
-commit read), `mount.lock` (held while it is mounted), `work.lock` (held while it is committed). A layer appears
-by one rename and goes by one.
+In its directory: `base.json` (the commit below, and where it is shown), `tip.json` (the commit last made from it, if
+any), `flavour` (who writes `upper`), `upper` and `work` (given to overlayfs; in a volume where its size is limited),
+`index` (digests of files that a commit read), `sessions` (those of the journal in which it was written), `mount.lock`
+(held while it is mounted), `work.lock` (held while it is committed). A layer appears by one rename and goes by one.
 """
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from vfs.errors import Busy, StoreFormat
@@ -17,8 +19,9 @@ from vfs.files.atomic import fsync_dir, write_atomic
 from vfs.files.lock import FileLock
 from vfs.files.translate import local_error
 from vfs.workspace.marks import Flavour
-from vfs.workspace.pins import Tip, read_base, read_tip, write_pin
+from vfs.workspace.pins import LayerBase, Tip, read_base, read_tip, write_pin
 from vfs.workspace.removal import remove_tree
+from vfs.workspace.volume import Volume
 
 TRASH = ".trash-"
 _MOUNT_TABLE = "/proc/self/mountinfo"
@@ -28,16 +31,54 @@ _COMMIT_SECONDS = 600.0
 
 
 class Layer:
-    """One writable layer. `base` never changes; everything else is read from disk each time it is asked for."""
+    """One writable layer. `base` is as it was when it was opened; everything else is read from disk each time.
+
+    `upper` and `work` of one with a `volume` are there while the layer is `reachable` or mounted.
+    """
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
         """Open the layer in `directory`: NotFound, Corrupt, or StoreFormat for one that a newer vfs made."""
         self.directory = Path(directory)
         self.id = self.directory.name
-        self.upper = self.directory / "upper"
-        self.work = self.directory / "work"
         self.index = self.directory / "index"
         self.base = read_base(self.directory / "base.json")
+        self.volume = Volume(self.directory) if self.base.max_size else None
+        inside = self.volume.point if self.volume is not None else self.directory
+        self.upper, self.work = inside / "upper", inside / "work"
+
+    @property
+    def name(self) -> str:
+        """What people are told to type for it: its directory, or its id where it has none."""
+        return self.id if self.base.shell else self.base.mountpoint
+
+    @contextmanager
+    def reachable(self) -> Iterator[None]:
+        """While this context lasts `upper` can be looked into: a volume is mounted for it. MountError."""
+        if self.volume is None:
+            yield
+            return
+        # A volume of its own for each context: one object has one hold.
+        with Volume(self.directory):
+            yield
+
+    def move_to(self, base: LayerBase) -> None:
+        """Record, durably, another place where it is shown; the commit below stays."""
+        write_pin(self.directory / "base.json", base)
+        self.base = base
+
+    def sessions(self) -> tuple[str, ...]:
+        """The sessions of the journal in which it was written to, oldest first."""
+        try:
+            words = (self.directory / "sessions").read_text(encoding="ascii", errors="replace").split()
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise local_error(self.directory / "sessions", "read", error) from error
+        return tuple(dict.fromkeys(words))
+
+    def add_session(self, session: str) -> None:
+        """Record, durably, that it is about to be written to in `session`."""
+        write_atomic(self.directory / "sessions", "\n".join([*self.sessions(), session, ""]).encode("ascii"))
 
     def tip(self) -> Tip | None:
         """The commit last made from this layer."""
@@ -68,7 +109,7 @@ class Layer:
     def is_untouched(self) -> bool:
         """True while the upper directory is empty."""
         try:
-            with os.scandir(self.upper) as entries:
+            with self.reachable(), os.scandir(self.upper) as entries:
                 return next(entries, None) is None
         except OSError as error:
             raise local_error(self.upper, "listed", error) from error
@@ -95,7 +136,10 @@ class Layer:
         try:
             if not mounted.try_lock() or in_mount_table(self.upper):
                 point = self.base.mountpoint
-                raise Busy(f"layer of {point}: is mounted; unmount it first with vfs umount {point}")
+                remedy = (
+                    "end the command that uses it" if self.base.shell else f"unmount it first with vfs umount {point}"
+                )
+                raise Busy(f"layer of {point}: is mounted; {remedy}")
             if not working.try_lock():
                 raise Busy(f"layer of {self.base.mountpoint}: is being committed; try again when that has ended")
             self._drop()
@@ -104,6 +148,10 @@ class Layer:
             mounted.release()
 
     def _drop(self) -> None:
+        if self.volume is not None:
+            self.volume.release_unused()
+            if os.path.ismount(self.volume.point):
+                raise Busy(f"layer of {self.base.mountpoint}: is in use; try again when that has ended")
         parent = self.directory.parent
         trash = parent / f"{TRASH}{self.id}"
         try:

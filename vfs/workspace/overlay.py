@@ -35,7 +35,7 @@ _FUSE_FEATURES = "writeback=0,timeout=1"
 
 
 class Overlay:
-    """A mounted layer. Holds the layer's mount lock from before the mount until `unmount` has returned."""
+    """A mounted layer. Holds the layer's mount lock, and its volume, from before the mount until `unmount` returned."""
 
     def __init__(self, layer: Layer, target: str, flavour: Flavour, lock: FileLock) -> None:
         self.layer = layer
@@ -52,6 +52,8 @@ class Overlay:
             _unmount_fuse(self.target, lazy)
         else:
             _unmount_kernel(self.target, lazy)
+        if self.layer.volume is not None:
+            self.layer.volume.release()
         self._lock.release()
 
 
@@ -61,16 +63,36 @@ def mount_overlay(lower: str, layer: Layer, target: str) -> Overlay:
     Busy when the layer is mounted already; Refused when another kind of overlay wrote it; MountError with
     the remedy when this user, kernel or file system allows none.
     """
+    lock = claim_mount(layer)
+    try:
+        if layer.volume is not None:
+            layer.volume.hold()
+        flavour = _mount(lower, layer, target)
+    except BaseException:
+        if layer.volume is not None:
+            layer.volume.release()
+        lock.release()
+        raise
+    return Overlay(layer, target, flavour, lock)
+
+
+def claim_mount(layer: Layer) -> FileLock:
+    """The mount lock of `layer`, taken; Busy when it is mounted."""
     lock = layer.mount_lock()
     if not lock.try_lock() or in_mount_table(layer.upper):
         lock.release()
         raise Busy(f"layer of {layer.base.mountpoint}: is mounted already; unmount it first")
-    try:
-        flavour = _mount(lower, layer, target)
-    except BaseException:
-        lock.release()
-        raise
-    return Overlay(layer, target, flavour, lock)
+    return lock
+
+
+def mount_in_kernel(lower: str, layer: Layer, target: str) -> Flavour:
+    """As `mount_overlay`, through the kernel alone, for a caller that has the layer's mount lock: MountError, Refused."""
+    _check_upper(layer)
+    kernel = Flavour.KERNEL if in_initial_namespace() else Flavour.USER
+    denied = _mount_kernel(lower, layer, target, kernel)
+    if denied is not None:
+        raise MountError(f"{target}: cannot be made writable: the kernel's overlayfs {denied}; it takes Linux 5.11")
+    return kernel
 
 
 def _mount(lower: str, layer: Layer, target: str) -> Flavour:

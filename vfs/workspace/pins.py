@@ -24,7 +24,9 @@ _STORE = re.compile(r"[0-9a-f]{32}")
 class LayerBase(msgspec.Struct, frozen=True, kw_only=True):
     """What a layer lies on: a commit (64 hex digits) of a repo in the store with that id.
 
-    `branch` is "" when the mounted revision named none; `mountpoint` is canonical and absolute.
+    `branch` is "" when the mounted revision named none; `mountpoint` is canonical and absolute. `shell`: it was made
+    for a mount that only one command sees, so no directory has it for its own. `max_size`: bytes that it may
+    take on disk, 0 for no limit.
     """
 
     store: str
@@ -33,6 +35,8 @@ class LayerBase(msgspec.Struct, frozen=True, kw_only=True):
     commit: str
     mountpoint: str
     created_ns: int
+    shell: bool = False
+    max_size: int = 0
     format: int = LAYER_FORMAT
 
     @property

@@ -5,22 +5,29 @@ from __future__ import annotations
 import msgspec
 
 from vfs.errors import Busy, NotFound
+from vfs.files.paths import real_path
 from vfs.model.entry import Kind
 from vfs.repo.library import Library
 from vfs.tree.keys import key_of
 from vfs.workspace.compare import LayerChange, What
 from vfs.workspace.layer import Layer
-from vfs.workspace.layers import layer_at
+from vfs.workspace.layers import layer_at, layer_called, layers
 from vfs.workspace.opened import OpenedLayer
 from vfs.workspace.renames import with_renames
 
 
-def find_layer(state_dir: str, mountpoint: str) -> Layer:
-    """The layer of a mount point, mounted or not; NotFound when it has none."""
-    layer = layer_at(state_dir, mountpoint)
+def find_layer(state_dir: str, word: str) -> Layer:
+    """The layer that `word` means: that of a mount point, mounted or not, or the one of that id. NotFound."""
+    layer = layer_at(state_dir, word) or layer_called(state_dir, word) or _layer_in(state_dir, word)
     if layer is None:
-        raise NotFound(f"{mountpoint}: no writable layer; vfs mount --rw makes one")
+        raise NotFound(f"{word}: no writable layer; vfs mounts --layers lists them, vfs mount --rw makes one")
     return layer
+
+
+def _layer_in(state_dir: str, word: str) -> Layer | None:
+    """The layer whose own directory `word` is."""
+    place = real_path(word)
+    return next((layer for layer in layers(state_dir) if str(layer.directory) == place), None)
 
 
 def status(library: Library, layer: Layer, *, ignored: bool = False) -> list[LayerChange]:
@@ -28,14 +35,15 @@ def status(library: Library, layer: Layer, *, ignored: bool = False) -> list[Lay
 
     With `ignored` also what `.vfsignore` keeps out, a directory standing for all below it.
     """
-    opened = OpenedLayer(library, layer)
-    try:
-        changes = list(opened.changes())
-    except Busy:
-        changes = list(opened.changes())
-    kept, hidden = _without_ignored(opened, changes)
-    found = with_renames(opened, sorted(kept, key=_place))
-    return sorted([*found, *hidden], key=_place) if ignored else found
+    with layer.reachable():
+        opened = OpenedLayer(library, layer)
+        try:
+            changes = list(opened.changes())
+        except Busy:
+            changes = list(opened.changes())
+        kept, hidden = _without_ignored(opened, changes)
+        found = with_renames(opened, sorted(kept, key=_place))
+        return sorted([*found, *hidden], key=_place) if ignored else found
 
 
 def _place(change: LayerChange) -> bytes:

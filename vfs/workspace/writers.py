@@ -33,7 +33,11 @@ def wait_for_writers(library: Library, layer: Layer, seconds: float) -> None:
 
     A commit should ask for its record only afterwards: what the programs read meanwhile belongs there.
     """
-    opened = OpenedLayer(library, layer)
+    with layer.reachable():
+        _wait(OpenedLayer(library, layer), seconds)
+
+
+def _wait(opened: OpenedLayer, seconds: float) -> None:
     end = time.monotonic() + seconds
     while busy := list(_written(opened)):
         if time.monotonic() >= end:

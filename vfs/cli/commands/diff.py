@@ -19,7 +19,7 @@ from vfs.repo.resolve import Resolved, resolve
 
 
 @click.command("diff")
-@click.argument("sides", metavar="REV REV | DIR", type=REVISION_OR_MOUNT, nargs=-1, required=True)
+@click.argument("sides", metavar="REV REV | DIR | LAYER", type=REVISION_OR_MOUNT, nargs=-1, required=True)
 @click.option("--stat", "totals", is_flag=True, help="Only how many paths and bytes.")
 @click.option("-p", "--patch", "as_patch", is_flag=True, help="Text files line by line, as diff -u (two revisions).")
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when there are differences.")
@@ -47,10 +47,11 @@ def diff_command(
     if len(sides) == 1:
         if as_patch:
             raise UsageError("diff: -p compares two revisions; for a mount compare with a local diff -r")
-        if not os.path.isdir(raw(sides[0])):
-            raise UsageError(f"{one_line(sides[0])}: not a directory; vfs diff REV REV compares two revisions")
         from vfs.cli.commands.status import layer_changes
+        from vfs.workspace.layers import layer_called
 
+        if not os.path.isdir(raw(sides[0])) and layer_called(call.settings().state_dir, sides[0]) is None:
+            raise UsageError(f"{one_line(sides[0])}: not a directory; vfs diff REV REV compares two revisions")
         found = layer_changes(call, sides[0])
     else:
         found = worth_showing(map(of_difference, compare(call.library(), *_resolved(call, sides))))

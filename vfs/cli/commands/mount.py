@@ -22,7 +22,9 @@ from vfs.model.ids import short
 from vfs.model.revision import Revision, parse_revision
 from vfs.repo.resolve import Resolved, resolve
 from vfs.store.marked import marker_of
-from vfs.workspace.attach import Attached, attach_layer
+from vfs.workspace.attach import Attached, attach_kept, attach_layer
+from vfs.workspace.status import find_layer
+from vfs.workspace.volume import limit_of
 
 
 @click.command("mount")
@@ -31,6 +33,10 @@ from vfs.workspace.attach import Attached, attach_layer
     "--all", "everything", is_flag=True, help="All repos: DIR/REPO/BRANCH, DIR/REPO/TAG, DIR/REPO/@commits/ID."
 )
 @click.option("--rw", "writable", is_flag=True, help="Writable: changes go to a layer, see vfs commit.")
+@click.option(
+    "--layer", "kept", metavar="ID", help="With --rw and no REV: go on with a layer, see vfs mounts --layers."
+)
+@click.option("--max-size", metavar="SIZE", help="With --rw: what the layer may take on disk, such as 10GiB; as root.")
 @click.option(
     "--lineage", type=click.Choice(LINEAGE_LEVELS), default="files", show_default=True,
     help="What is recorded: each file a process opens, or nothing.",
@@ -45,6 +51,8 @@ def mount_command(
     words: tuple[str, ...],
     everything: bool,
     writable: bool,
+    kept: str | None,
+    max_size: str | None,
     lineage: LineageLevel,
     foreground: bool,
     metrics_port: int | None,
@@ -55,15 +63,18 @@ def mount_command(
 
     DIR is an empty directory. The mount shows the commit that REV names now and never changes; the command returns
     when it answers. A writable mount keeps what is written in a layer that outlives unmounting, until
-    it is committed or discarded; mounting REV there again goes on with it.
+    it is committed or discarded; mounting REV there again goes on with it, and so does --layer, anywhere. With --max-size
+    programs get "no space left on device" when the layer has that size, which is taken from the disk at once.
 
     \b
     Examples:
       vfs mount photos@v1 /mnt/photos
       vfs mount --rw photos /mnt/edit
+      vfs mount --rw --max-size 10GiB photos /mnt/edit
       vfs mount --all /mnt/vfs
     """
-    revision, directory = _parsed(words, everything, writable)
+    revision, directory = _parsed(words, everything, writable, kept is not None)
+    size = _limit(max_size, writable=writable, kept=kept)
     if memory is not None:
         call.overrides["memory"] = memory
     spec = MountSpec(
@@ -78,17 +89,24 @@ def mount_command(
         command=call.command(),
         cwd=current_directory(),
     )
+    if kept is not None:
+        _start_kept(call, spec, kept, foreground)
+        return
     if revision is None:
         start(spec, foreground=foreground)
     elif writable:
-        _start_writable(call, spec, resolve(call.library(), revision), foreground)
+        _start_writable(call, spec, resolve(call.library(), revision), foreground, size)
     else:
         resolved = resolve(call.library(), revision)
         start(_showing(call, spec, view_of(resolved.repo, resolved.stored, path=resolved.path)), foreground=foreground)
     output.line(f"{one_line(directory)} shows {revision or 'all repos'}")
 
 
-def _parsed(words: tuple[str, ...], everything: bool, writable: bool) -> tuple[Revision | None, str]:
+def _parsed(words: tuple[str, ...], everything: bool, writable: bool, kept: bool) -> tuple[Revision | None, str]:
+    if kept:
+        if len(words) != 1 or not writable or everything:
+            raise UsageError("mount: --layer ID takes --rw and DIR alone: the layer says which commit it lies on")
+        return None, words[0]
     if everything:
         if len(words) != 1 or writable:
             raise UsageError("mount: --all takes DIR alone, and is read-only")
@@ -98,19 +116,47 @@ def _parsed(words: tuple[str, ...], everything: bool, writable: bool) -> tuple[R
     return parse_revision(words[0]), words[1]
 
 
+def _limit(text: str | None, *, writable: bool, kept: str | None) -> int:
+    """The bytes meant by --max-size, 0 for no limit; UsageError, MountError."""
+    if text is None:
+        return 0
+    if not writable or kept is not None:
+        raise UsageError("mount: --max-size is for a new layer: it takes --rw, and no --layer")
+    return limit_of(text)
+
+
 def _showing(call: Call, spec: MountSpec, view: View) -> MountSpec:
     return replace(spec, kind="rev", views=(view,), marker=marker_of(call.library().store))
 
 
-def _start_writable(call: Call, spec: MountSpec, resolved: Resolved, foreground: bool) -> None:
+def _start_writable(call: Call, spec: MountSpec, resolved: Resolved, foreground: bool, max_size: int) -> None:
     # The overlay of a killed daemon would make the layer look as if it were in use.
     clear_dead(Registry(spec.settings.state_dir), spec.mountpoint)
-    attached = attach_layer(call.library(), resolved, spec.mountpoint)
+    attached = attach_layer(call.library(), resolved, spec.mountpoint, max_size=max_size)
     base = attached.layer.base
     if attached.resumed:
         output.note(f"{one_line(spec.mountpoint)}: goes on with what was written there and is not committed")
     if attached.behind:
         output.note(f"{resolved.revision}: has moved on since; what was written lies on commit {short(base.id)}")
+    _start_layer(call, spec, attached, foreground)
+
+
+def _start_kept(call: Call, spec: MountSpec, word: str, foreground: bool) -> None:
+    """Mount a layer that was kept, wherever it was made."""
+    state_dir = spec.settings.state_dir
+    layer = find_layer(state_dir, word)
+    for point in (layer.base.mountpoint, spec.mountpoint):
+        clear_dead(Registry(state_dir), point)
+    base, before = layer.base, layer.name
+    revision = Revision(base.repo, base.branch or short(base.id))
+    _start_layer(
+        call, replace(spec, title=str(revision)), attach_kept(call.library(), layer, spec.mountpoint), foreground
+    )
+    output.line(f"{one_line(spec.mountpoint)} shows {revision} with the changes of {one_line(before)}")
+
+
+def _start_layer(call: Call, spec: MountSpec, attached: Attached, foreground: bool) -> None:
+    base = attached.layer.base
     spec = _showing(call, spec, View("", base.repo, base.commit))
     spec = replace(spec, layer=str(attached.layer.directory), read_only=False)
     try:

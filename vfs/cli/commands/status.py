@@ -15,6 +15,7 @@ from vfs.cli.commands.mounts import mode, mount_json, state, what
 from vfs.cli.names import one_line
 from vfs.cli.parameters import MOUNTPOINT
 from vfs.cli.values import counted, local_time, utc_time
+from vfs.config.sizes import format_size
 from vfs.control.client import Client
 from vfs.control.mountpoint import canonical
 from vfs.control.protocol import Status
@@ -22,7 +23,7 @@ from vfs.control.registry import Mount, Registry
 from vfs.errors import DaemonError, NotFound, UsageError
 from vfs.model.ids import short
 from vfs.workspace.layer import Layer
-from vfs.workspace.layers import layer_at
+from vfs.workspace.layers import layer_at, layer_called
 from vfs.workspace.status import find_layer, status
 
 # A daemon answers in a millisecond; one that does not within this is shown as not answering.
@@ -35,7 +36,7 @@ _LINEAGE = {
 
 
 @click.command("status")
-@click.argument("directory", metavar="[DIR]", type=MOUNTPOINT, required=False)
+@click.argument("directory", metavar="[DIR|LAYER]", type=MOUNTPOINT, required=False)
 @click.option("--ignored", is_flag=True, help="Also what .vfsignore keeps out.")
 @options.as_json
 @pass_call
@@ -62,7 +63,7 @@ def status_command(call: Call, directory: str | None, ignored: bool, as_json: bo
 
 
 def layer_changes(call: Call, directory: str, *, ignored: bool = False) -> Iterator[Change]:
-    """What changed in the layer of a mount point since its last commit."""
+    """What changed in the layer of a mount point, or in the layer of that id, since its last commit."""
     layer = find_layer(call.settings().state_dir, directory)
     return map(of_layer, status(call.library(), layer, ignored=ignored))
 
@@ -82,6 +83,9 @@ def _all(call: Call, as_json: bool) -> None:
 def _one(call: Call, directory: str, ignored: bool, as_json: bool) -> None:
     state_dir, point = call.settings().state_dir, canonical(directory)
     mount, layer = Registry(state_dir).find(point), layer_at(state_dir, point)
+    if mount is None and layer is None and (layer := layer_called(state_dir, directory)) is not None:
+        mount = Registry(state_dir).find(layer.base.mountpoint) if not layer.base.shell else None
+        point = layer.id
     if mount is None and layer is None:
         raise NotFound(f"{one_line(directory)}: no vfs mount, and no writable layer")
     said = _ask(mount) if mount is not None else None
@@ -148,7 +152,11 @@ def _layer_fields(layer: Layer | None) -> list[tuple[str, str]]:
         return []
     base, tip = layer.base, layer.tip()
     branch = f"@{base.branch}" if base.branch else ""
-    fields = [("layer on", f"{base.repo}{branch}, commit {short(base.id)}")]
+    fields = [
+        ("layer", layer.id),
+        ("layer on", f"{base.repo}{branch}, commit {short(base.id)}"),
+        ("limit", format_size(base.max_size) if base.max_size else ""),
+    ]
     return fields + ([("committed", f"{tip.repo}@{tip.branch}, commit {short(tip.id)}")] if tip else [])
 
 
@@ -157,7 +165,9 @@ def _layer_json(layer: Layer | None) -> dict[str, Any] | None:
         return None
     base, tip = layer.base, layer.tip()
     return {
+        "id": layer.id,
         "directory": str(layer.directory),
+        "max_size": base.max_size or None,
         "repo": base.repo,
         "branch": base.branch or None,
         "base": base.commit,
