@@ -54,10 +54,18 @@ class Client:
         """Ask it to unmount and end: at once when `lazy`, else when nobody uses the mount, at most 10 s from now."""
         self._call("stop", lazy=lazy)
 
-    def _call(self, do: str, *, lazy: bool = False) -> msgspec.Raw:
+    def watch_run(self, pid: int, *, outside: bool) -> str:
+        """Have it record who writes the files in /pfs/out as the process `pid` sees it, which is to wait meanwhile.
+
+        With `outside` also which files are opened outside of /pfs. Why it does not, "" when it does.
+        """
+        return self._decode(self._call("watch", pid=pid, outside=outside), str)
+
+    def _call(self, do: str, *, lazy: bool = False, pid: int = 0, outside: bool = False) -> msgspec.Raw:
         self._serial += 1
+        request = Request(do=do, id=self._serial, lazy=lazy, pid=pid, outside=outside)
         try:
-            self._socket.sendall(encode_line(Request(do=do, id=self._serial, lazy=lazy)))
+            self._socket.sendall(encode_line(request))
             line = self._lines.readline(LINE_MAX + 1)
         except OSError as error:
             raise DaemonError(f"mount {self._id}: its daemon does not answer: {cause_of(error)}") from error

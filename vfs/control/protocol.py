@@ -16,12 +16,17 @@ LINE_MAX = 1 << 20
 
 
 class Request(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`do` is status, stats, flush or stop. `id` is given back in the reply."""
+    """`do` is status, stats, flush, stop or watch. `id` is given back in the reply.
+
+    `lazy` is for stop; `pid` and `outside` for watch, see `Client.watch_run`.
+    """
 
     do: str
     v: int = PROTOCOL
     id: int = 0
     lazy: bool = False
+    pid: int = 0
+    outside: bool = False
 
 
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):
