@@ -82,8 +82,8 @@ def attach_kept(library: Library, layer: Layer, mountpoint: str) -> Attached:
         with there.reachable():
             if not OpenedLayer(library, there).is_clean():
                 raise Refused(
-                    f"{point}: holds changes of its own that are not committed; commit them (vfs commit {point}) or drop "
-                    f"them (vfs discard {point}) before mounting layer {layer.id} there"
+                    f"{point}: holds changes of its own that are not committed; commit them (vfs commit {point}) or "
+                    f"drop them (vfs discard {point}) before mounting layer {layer.id} there"
                 )
         there.discard()
     if layer.is_mounted():
@@ -129,8 +129,8 @@ def _check_limit(layer: Layer, max_size: int) -> None:
     if max_size and held != max_size:
         limit = f"a limit of {format_size(held)}" if held else "no limit"
         raise Refused(
-            f"{point}: its layer has {limit} and holds changes; leave --max-size out, or commit (vfs commit {point}) or "
-            f"drop them (vfs discard {point}) first"
+            f"{point}: its layer has {limit} and holds changes; leave --max-size out, or commit them "
+            f"(vfs commit {point}) or drop them (vfs discard {point}) first"
         )
 
 

@@ -136,10 +136,8 @@ class Layer:
         try:
             if not mounted.try_lock() or in_mount_table(self.upper):
                 point = self.base.mountpoint
-                remedy = (
-                    "end the command that uses it" if self.base.shell else f"unmount it first with vfs umount {point}"
-                )
-                raise Busy(f"layer of {point}: is mounted; {remedy}")
+                first = f"unmount it first with vfs umount {point}"
+                raise Busy(f"layer of {point}: is mounted; {'end what uses it' if self.base.shell else first}")
             if not working.try_lock():
                 raise Busy(f"layer of {self.base.mountpoint}: is being committed; try again when that has ended")
             self._drop()

@@ -86,7 +86,7 @@ def claim_mount(layer: Layer) -> FileLock:
 
 
 def mount_in_kernel(lower: str, layer: Layer, target: str) -> Flavour:
-    """As `mount_overlay`, through the kernel alone, for a caller that has the layer's mount lock: MountError, Refused."""
+    """As `mount_overlay`, through the kernel alone, for a caller that has the mount lock: MountError, Refused."""
     _check_upper(layer)
     kernel = Flavour.KERNEL if in_initial_namespace() else Flavour.USER
     denied = _mount_kernel(lower, layer, target, kernel)

@@ -33,9 +33,7 @@ from vfs.workspace.volume import limit_of
     "--all", "everything", is_flag=True, help="All repos: DIR/REPO/BRANCH, DIR/REPO/TAG, DIR/REPO/@commits/ID."
 )
 @click.option("--rw", "writable", is_flag=True, help="Writable: changes go to a layer, see vfs commit.")
-@click.option(
-    "--layer", "kept", metavar="ID", help="With --rw and no REV: go on with a layer, see vfs mounts --layers."
-)
+@click.option("--layer", "kept", metavar="ID", help="With --rw, no REV: go on with a layer of vfs mounts --layers.")
 @click.option("--max-size", metavar="SIZE", help="With --rw: what the layer may take on disk, such as 10GiB; as root.")
 @click.option(
     "--lineage", type=click.Choice(LINEAGE_LEVELS), default="files", show_default=True,
@@ -62,9 +60,9 @@ def mount_command(
     """Mount a revision, or all repos, as a directory.
 
     DIR is an empty directory. The mount shows the commit that REV names now and never changes; the command returns
-    when it answers. A writable mount keeps what is written in a layer that outlives unmounting, until
-    it is committed or discarded; mounting REV there again goes on with it, and so does --layer, anywhere. With --max-size
-    programs get "no space left on device" when the layer has that size, which is taken from the disk at once.
+    when it answers. A writable mount keeps what is written in a layer that outlives unmounting, until it is committed
+    or discarded; mounting REV there again goes on with it, and so does --layer, anywhere. With --max-size programs get
+    "no space left on device" when the layer has that size, which is taken from the disk at once.
 
     \b
     Examples:
