@@ -89,7 +89,7 @@ def _reads_json(event: FirstSeen) -> dict[str, Any]:
         "session": event.session,
         "sources": [{"repo": repo, "commit": commit.hex()} for repo, commit in event.sources],
         "reads": [
-            {"process": process, "source": source, **named("path", path), "digest": digest.hex(), "at": at}
+            {"process": process, "source": source, **named("path", path), "digest": digest.hex() or None, "at": at}
             for (process, source, path, digest), at in zip(event.reads, event.numbers(), strict=True)
         ],
     }

@@ -9,15 +9,21 @@ import pytest
 from vfs.cli.events import SUMMARY, event_json, summary
 from vfs.journal.events import (
     KINDS,
+    AbsentSeen,
     CommitMade,
     Event,
     Gap,
+    ListedSeen,
     OutputsMade,
+    OutsideSeen,
+    ProcessesEnded,
+    ProcessesLinked,
     ProcessSeen,
     ReadsSeen,
     SessionEnd,
     SessionStart,
     Watching,
+    Wrote,
     kind_of,
 )
 from vfs.model.commit import InputCommit
@@ -61,6 +67,12 @@ EVENTS: tuple[Event, ...] = (
     CommitMade(session="s", repo="repo", branch="main", commit=DIGEST, record=b""),
     Gap(session="s", count=3, reason="overflow"),
     Gap(session="s", count=0, reason="ended", processes=2),
+    ListedSeen(session="s", sources=(("repo", DIGEST),), reads=((1, 0, b"", b""), (1, 0, b"d", b"")), first=3),
+    AbsentSeen(session="s", sources=(("repo", DIGEST),), reads=((1, 0, b"n\xff", b""),), first=5),
+    ProcessesEnded(session="s", ended=((1, 1_700_000_000_000_000_000),)),
+    ProcessesLinked(session="s", links=((1, 2),)),
+    Wrote(session="s", writes=((1, 2, 3, 4),)),
+    OutsideSeen(session="s", opens=((1, b"/etc/\xff"),)),
 )
 
 
@@ -86,7 +98,14 @@ def test_digests_are_hex_and_times_are_times() -> None:
     read = event_json(EVENTS[4])["reads"][0]
     assert read["digest"] == DIGEST.hex() and read["path"] == "a\ufffd" and "path_b64" in read
     assert event_json(EVENTS[5])["outputs"] == [
-        {"path": "made", "digest": DIGEST.hex()},
-        {"path": "dir", "digest": None},
+        {"path": "made", "digest": DIGEST.hex(), "writer": 0, "at": 0},
+        {"path": "dir", "digest": None, "writer": 0, "at": 0},
     ]
     assert event_json(EVENTS[6])["commit"] == DIGEST.hex()
+
+
+def test_observations_have_their_numbers() -> None:
+    listed, absent = event_json(EVENTS[9])["reads"], event_json(EVENTS[10])["reads"]
+    assert [(one["path"], one["digest"], one["at"]) for one in listed] == [("", None, 3), ("d", None, 4)]
+    assert (absent[0]["path"], absent[0]["at"]) == ("n\ufffd", 5)
+    assert event_json(EVENTS[14])["opens"] == [{"process": 1, "path": "/etc/\ufffd", "path_b64": "L2V0Yy//"}]
