@@ -67,7 +67,11 @@ def parse_input(text: str) -> Input:
 
 def find_inputs(library: Library, inputs: Sequence[Input]) -> list[GivenInput]:
     """The inputs in the store, in the order given. UsageError for two of one name; else as `resolve`, PathNotFound."""
-    given = [GivenInput(item.name, resolve(library, item.revision)) for item in inputs]
+    return check_given(library, [GivenInput(item.name, resolve(library, item.revision)) for item in inputs])
+
+
+def check_given(library: Library, given: list[GivenInput]) -> list[GivenInput]:
+    """`given` if a run can show these side by side. UsageError for two of one name, PathNotFound."""
     _check_distinct([item.name for item in given], "inputs called")
     _check_distinct([item.variable for item in given], "inputs with the variable")
     for item in given:
