@@ -60,6 +60,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
         _item("commit", "Commit what changed in a writable mount."),
         _item("discard", "Throw away what changed in a writable mount."),
         _item("run", "Run a program on revisions and commit what it writes."),
+        _item("rerun", "Run again what made a commit, and compare."),
     ),
     "The command itself": (_item("completion", "Print the completion script of a shell."),),
 }
