@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from vfs.journal.graph import (
+    Certainty,
     CommitNode,
     Direction,
     Edge,
@@ -13,6 +14,7 @@ from vfs.journal.graph import (
     Node,
     Role,
     RunNode,
+    Scope,
     commit_key,
     files_key,
     run_key,
@@ -60,12 +62,23 @@ class Builder:
         if isinstance(node, CommitNode):
             self._nodes[id] = dataclasses.replace(node, problem=node.problem or problem, more=node.more or more)
 
-    def run(self, stored: StoredCommit, sealed: Sealed) -> str:
-        """The node of the run that made a commit."""
+    def affected(self, id: str, *, direct: frozenset[bytes], possible: frozenset[bytes]) -> None:
+        """Say of the commit node `id` which of its paths were made from what was asked about."""
+        node = self._nodes[id]
+        if isinstance(node, CommitNode):
+            self._nodes[id] = dataclasses.replace(node, direct=tuple(sorted(direct)), possible=tuple(sorted(possible)))
+
+    def run(self, stored: StoredCommit, sealed: Sealed, *, scope: Scope = "run", reason: str = "") -> str:
+        """The node of the run that made a commit; the scope of its inputs is that of the last call."""
+        id = run_key(stored.commit.repo, stored.id)
+        known = self._nodes.get(id)
+        if isinstance(known, RunNode):
+            self._nodes[id] = dataclasses.replace(known, scope=scope, reason=reason)
+            return id
         record = sealed.record
         return self._node(
             RunNode(
-                id=run_key(stored.commit.repo, stored.id),
+                id=id,
                 kind=record.kind,
                 command=record.command,
                 cwd=record.cwd,
@@ -85,15 +98,29 @@ class Builder:
         )
 
     def files(self, made: StoredCommit, place: int, reading: Reading) -> str:
-        """The node of the files that the run behind `made` read from its input number `place`."""
+        """The node of what the run behind `made` had of its input number `place`; that of the last call stands."""
         id = files_key(made.commit.repo, made.id, place)
-        return self._node(FilesNode(id, reading.input.repo, reading.input.commit, reading.files))
+        item = reading.input
+        self._nodes[id] = FilesNode(id, item.repo, item.commit, reading.files, reading.listed, reading.absent)
+        return id
 
-    def edge(self, source: str, target: str, role: Role, *, files: int = 0) -> None:
-        """Data went from `source` to `target`; the larger count of files stands."""
+    def add_files(self, made: StoredCommit, place: int, reading: Reading) -> str:
+        """As `files`, in addition to what is known."""
+        known = self._nodes.get(files_key(made.commit.repo, made.id, place))
+        if isinstance(known, FilesNode):
+            files = tuple(sorted({*known.files, *reading.files}))
+            listed = tuple(sorted({*known.listed, *reading.listed}))
+            absent = tuple(sorted({*known.absent, *reading.absent}))
+            reading = Reading(reading.input, files, listed, absent)
+        return self.files(made, place, reading)
+
+    def edge(self, source: str, target: str, role: Role, *, files: int = 0, certainty: Certainty | None = None) -> None:
+        """Data went from `source` to `target`; the larger count of files stands, and `direct` if it ever was."""
         known = self._edges.get((source, target, role))
-        if known is None or known.files < files:
-            self._edges[source, target, role] = Edge(source, target, role, files)
+        if known is not None:
+            files = max(files, known.files)
+            certainty = "direct" if "direct" in (certainty, known.certainty) else certainty or known.certainty
+        self._edges[source, target, role] = Edge(source, target, role, files, certainty)
 
     def note(self, text: str) -> None:
         """Something the reader of the graph has to know."""

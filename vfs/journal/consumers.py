@@ -17,8 +17,8 @@ from vfs.repo.library import Library
 from vfs.repo.repos import repo_names
 
 # Commit objects asked for ahead of the one looked at: small objects, the latency of the store counts.
-_AHEAD = 64
-_WORKERS = 16
+AHEAD = 64
+WORKERS = 16
 _Known: TypeAlias = tuple[Source, tuple[Source, ...]]
 
 
@@ -34,17 +34,21 @@ class Consumers:
     """The inputs of all commits. `notes` names commits that could not be read."""
 
     def __init__(self, library: Library) -> None:
-        """Lists the commits of every repo, and reads those that this host has not read before."""
+        """Lists the commits of every repo, and reads those that this host has not read before.
+
+        `cache` is what this host remembers of them; `close` ends it.
+        """
         self.notes: list[str] = []
         self._of_repo: dict[str, list[Consumer]] = {}
         names = [(repo, id) for repo in repo_names(library) for id in commit_ids(library, repo)]
-        cache = InputCache(cache_path(library))
+        self.cache = InputCache(cache_path(library))
         try:
-            known = cache.load(set(names))
+            known = self.cache.load(set(names))
             fresh = list(self._read(library, (name for name in names if name not in known)))
-            cache.add(fresh)
-        finally:
-            cache.close()
+        except BaseException:
+            self.cache.close()
+            raise
+        self.cache.add(fresh)
         known.update(fresh)
         for repo, id in names:
             self._add(repo, id, known.get((repo, id), ()))
@@ -52,6 +56,10 @@ class Consumers:
     def of_repo(self, repo: str) -> list[Consumer]:
         """The commits with an input from `repo`, in the order of their repos and ids."""
         return self._of_repo.get(repo, [])
+
+    def close(self) -> None:
+        """Release what this host remembers."""
+        self.cache.close()
 
     def _add(self, repo: str, id: Digest, inputs: tuple[Source, ...]) -> None:
         for source, commit in dict.fromkeys(inputs):
@@ -67,7 +75,7 @@ class Consumers:
             except Corrupt as error:
                 return str(error)
 
-        for found in ordered_map(read, names, workers=_WORKERS, ahead=_AHEAD):
+        for found in ordered_map(read, names, workers=WORKERS, ahead=AHEAD):
             if isinstance(found, tuple):
                 yield found
             elif found:

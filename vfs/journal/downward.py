@@ -3,147 +3,170 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import msgspec
 
+from vfs.concurrency.pool import ordered_map
 from vfs.errors import Corrupt, NotFound, ObjectMissing
+from vfs.journal.affected import COPIES, Affected, Use, affected, copied
 from vfs.journal.builder import Builder
-from vfs.journal.consumers import Consumer, Consumers
-from vfs.journal.graph import commit_key
-from vfs.journal.origins import origins
-from vfs.journal.sealed import Reading, Sealed, sealed_record
+from vfs.journal.consumers import AHEAD, WORKERS, Consumer, Consumers
+from vfs.journal.graph import Certainty, commit_key
+from vfs.journal.origins import Origins
+from vfs.journal.sealed import Sealed, sealed_record
+from vfs.journal.source import Source, asked, commit_source
 from vfs.journal.usage import Usage
 from vfs.model.commit import StoredCommit
-from vfs.model.ids import Digest
 from vfs.repo.commits import read_commit
 from vfs.repo.library import Library
 
-
-class _Source(msgspec.Struct, frozen=True):
-    """What uses are looked for of: a commit, or the files of it in `versions` (path -> commit that last changed it)."""
-
-    stored: StoredCommit
-    versions: dict[bytes, Digest] | None
-    runs: int
+# Sources whose uses are looked for together, so that what has to be fetched for them comes at once.
+_TOGETHER = 64
 
 
-class _Use(msgspec.Struct, frozen=True):
-    """An input of a run that used the source, and the files of the source that it read (none: not observed)."""
+class _Found(msgspec.Struct, frozen=True):
+    """A run that may have used a source: its commit, the one it was given, its record."""
 
-    place: int
-    reading: Reading
+    source: Source
+    given: StoredCommit
+    made: StoredCommit
+    sealed: Sealed | None
 
 
 class Downward:
-    """One walk. Each commit that is found is looked behind once."""
+    """One walk. A commit that is found is looked behind once, and again when more of it turns out to be affected."""
 
-    def __init__(self, library: Library, *, depth: int | None) -> None:
-        """`depth`: runs to follow, None for all. Lists all commits of the store."""
+    def __init__(self, library: Library, *, depth: int | None, listings: bool = False) -> None:
+        """`depth`: runs to follow, None for all; `listings`: listings and absent names are uses too.
+
+        Lists all commits of the store. `close` ends it.
+        """
         self.builder = Builder()
+        self.affected: dict[str, Affected] = {}
         self._library = library
         self._depth = depth
-        consumers = Consumers(library)
-        self._usage = Usage(library, consumers, note=self.builder.note)
-        self._queue: deque[_Source] = deque()
-        for note in consumers.notes:
+        self._listings = listings
+        self._origins = Origins(library)
+        self._consumers = Consumers(library)
+        self._usage = Usage(library, self._consumers, self._origins, note=self.builder.note)
+        self._queue: deque[Source] = deque()
+        for note in self._consumers.notes:
             self.builder.note(note)
 
-    def walk(self, stored: StoredCommit, paths: frozenset[bytes] | None) -> None:
+    def walk(self, stored: StoredCommit, paths: frozenset[bytes] | None, *, all_versions: bool = False) -> None:
         """Add to the graph what was made from `stored`, or from these paths of it."""
         self.builder.commit(stored)
-        self._queue.append(_Source(stored, self._versions(stored, paths), 0))
-        while self._queue:
-            source = self._queue.popleft()
-            repo = source.stored.commit.repo
-            whole = source.versions is None
-            candidates = self._usage.of_commit(source.stored) if whole else self._usage.of_repo(repo)
-            for consumer in candidates:
-                self._consider(source, consumer)
-
-    def _versions(self, stored: StoredCommit, paths: frozenset[bytes] | None) -> dict[bytes, Digest] | None:
         if paths is None:
-            return None
-        return {path: origin.id for origin, part in origins(self._library, stored, paths) for path in part}
-
-    def _consider(self, source: _Source, consumer: Consumer) -> None:
+            self._queue.append(commit_source(self._library, stored, direct=None, runs=0))
+        else:
+            self._queue.append(asked(self._library, stored, paths, any_bytes=all_versions, listings=self._listings))
         try:
-            made = read_commit(self._library, consumer.repo, consumer.commit)
-            given = read_commit(self._library, source.stored.commit.repo, consumer.input)
-            sealed = sealed_record(self._library, made)
-            uses = self._uses(source, given, sealed) if sealed is not None else []
-            if uses or (sealed is None and self._may_hold(source, given)):
-                self._add(source, given, made, sealed, uses)
+            while self._queue:
+                together = [self._queue.popleft() for _ in range(min(_TOGETHER, len(self._queue)))]
+                for found in self._fetched(self._candidates(together)):
+                    self._consider(found)
+        finally:
+            self._consumers.close()
+        for id, effect in self.affected.items():
+            self.builder.affected(id, direct=effect.direct, possible=effect.possible)
+
+    def _candidates(self, sources: Iterable[Source]) -> Iterator[tuple[Source, Consumer]]:
+        for source in sources:
+            repo = source.stored.commit.repo
+            marks = source.marks(repo)
+            consumers = self._usage.of_commit(source.stored) if marks is None else self._usage.of_paths(repo, marks)
+            yield from ((source, consumer) for consumer in consumers)
+
+    def _fetched(self, candidates: Iterator[tuple[Source, Consumer]]) -> Iterator[_Found]:
+        def fetch(candidate: tuple[Source, Consumer]) -> _Found | str:
+            source, consumer = candidate
+            try:
+                made = read_commit(self._library, consumer.repo, consumer.commit)
+                given = read_commit(self._library, source.stored.commit.repo, consumer.input)
+                return _Found(source, given, made, sealed_record(self._library, made))
+            except (NotFound, ObjectMissing, Corrupt) as error:
+                return str(error)
+
+        # One thread is as fast as many where nothing has to be fetched from afar, and a few are not worth a thread.
+        few = list(islice(candidates, 2))
+        for found in map(fetch, few):
+            yield from self._noted(found)
+        for found in ordered_map(fetch, candidates, workers=WORKERS, ahead=AHEAD):
+            yield from self._noted(found)
+
+    def _noted(self, found: _Found | str) -> Iterator[_Found]:
+        if isinstance(found, str):
+            self.builder.note(found)
+        else:
+            yield found
+
+    def _consider(self, found: _Found) -> None:
+        try:
+            uses = self._uses(found)
+            if uses is not None:
+                self._add(found, uses)
         except (NotFound, ObjectMissing, Corrupt) as error:
             self.builder.note(str(error))
 
-    def _uses(self, source: _Source, given: StoredCommit, sealed: Sealed) -> list[_Use]:
-        found = []
+    def _uses(self, found: _Found) -> list[Use] | None:
+        """How the run used the source; None when it did not. No use in the list: it may have."""
+        source, sealed = found.source, found.sealed
+        if sealed is None:
+            return [] if source.may_be_in(found.given, self._origins) else None
+        uses = []
         for place, reading in enumerate(sealed.readings):
-            if (reading.input.repo, reading.input.commit) == (given.commit.repo, given.id):
-                files = self._files_of(source, given, reading)
-                if files or self._counts_unread(source, given, sealed):
-                    found.append(_Use(place, Reading(reading.input, files)))
-        return found
+            if (reading.input.repo, reading.input.commit) == (found.given.commit.repo, found.given.id):
+                files = source.files_in(found.given, reading, self._origins)
+                if files or source.counts_unread(found.given, self._origins, observed=sealed.observed):
+                    direct = source.direct_of(files)
+                    uses.append(Use(place, files, direct))
+        return uses or None
 
-    def _files_of(self, source: _Source, given: StoredCommit, reading: Reading) -> tuple[tuple[bytes, Digest], ...]:
-        """The files of a reading that are files of the source."""
-        if source.versions is None and given.id == source.stored.id:
-            return reading.files
-        asked = [path for path, _ in reading.files if source.versions is None or path in source.versions]
-        same: set[bytes] = set()
-        for origin, paths in origins(self._library, given, asked):
-            same |= {path for path in paths if self._version(source, path) == origin.id}
-        return tuple(item for item in reading.files if item[0] in same)
-
-    def _version(self, source: _Source, path: bytes) -> Digest:
-        return source.stored.id if source.versions is None else source.versions[path]
-
-    def _counts_unread(self, source: _Source, given: StoredCommit, sealed: Sealed) -> bool:
-        """True for a run of which no read of the source is known, and that is to be shown all the same.
-
-        Where reads were not all seen, it may have read the source. Where they were, it was merely given it:
-        worth knowing of the commit that was asked about, and no way by which data went any further.
-        """
-        if not sealed.observed:
-            return self._may_hold(source, given)
-        return source.runs == 0 and source.versions is None and given.id == source.stored.id
-
-    def _may_hold(self, source: _Source, given: StoredCommit) -> bool:
-        """True when files of the source are in `given`, unchanged."""
-        if source.versions is None or given.id == source.stored.id:
-            # Of whole commits, only those that hold something of the source are candidates.
-            return True
-        found = origins(self._library, given, list(source.versions))
-        return any(source.versions[path] == origin.id for origin, part in found for path in part)
-
-    def _add(
-        self, source: _Source, given: StoredCommit, made: StoredCommit, sealed: Sealed | None, uses: list[_Use]
-    ) -> None:
+    def _add(self, found: _Found, uses: list[Use]) -> None:
         """Add a run that used the source and the commit it made, and ask who used that."""
+        made, source = found.made, found.source
+        effect = self._effect(found, uses)
+        if effect is None:
+            return
         start = commit_key(source.stored.commit.repo, source.stored.id)
         if self._depth is not None and source.runs >= self._depth:
             self.builder.mark(start, more=True)
             return
-        held = self.builder.commit(given)
+        target = self._draw(found, uses, effect, start)
+        known = self.affected.get(target)
+        joined = effect if known is None else known.joined(effect)
+        if joined != known and target != start:
+            self.affected[target] = joined
+            self._queue.append(commit_source(self._library, made, direct=joined.direct, runs=source.runs + 1))
+
+    def _effect(self, found: _Found, uses: list[Use]) -> Affected | None:
+        """What was made from it; None for a merge, revert or reset that took over nothing of it."""
+        sealed = found.sealed
+        if sealed is None or sealed.record.kind not in COPIES:
+            return affected(self._library, found.made, sealed, uses)
+        paths = found.source.all_in(found.given, self._origins)
+        taken = copied(self._library, found.made, found.given, paths)
+        direct = taken & found.source.direct_paths(paths)
+        return Affected(direct, taken - direct) if taken else None
+
+    def _draw(self, found: _Found, uses: list[Use], effect: Affected, start: str) -> str:
+        held = self.builder.commit(found.given)
         if held != start:
             self.builder.edge(start, held, "carried", files=sum(len(use.reading.files) for use in uses))
-        target = commit_key(made.commit.repo, made.id)
-        is_new = not self.builder.has(target)
-        self.builder.commit(made)
-        if sealed is None:
-            self.builder.edge(held, target, "given")
-        else:
-            self._add_run(held, target, made, sealed, uses)
-        if is_new:
-            self._queue.append(_Source(made, None, source.runs + 1))
-
-    def _add_run(self, held: str, target: str, made: StoredCommit, sealed: Sealed, uses: list[_Use]) -> None:
-        run = self.builder.run(made, sealed)
+        target = self.builder.commit(found.made)
+        if found.sealed is None:
+            self.builder.edge(held, target, "given", certainty="possible")
+            return target
+        run = self.builder.run(found.made, found.sealed)
         for use in uses:
-            if use.reading.files:
-                files = self.builder.files(made, use.place, use.reading)
+            if use.reading:
+                files = self.builder.add_files(found.made, use.place, use.reading)
                 self.builder.edge(held, files, "holds", files=len(use.reading.files))
                 self.builder.edge(files, run, "read", files=len(use.reading.files))
             else:
                 self.builder.edge(held, run, "given")
-        self.builder.edge(run, target, "made", files=len(sealed.record.outputs))
+        certainty: Certainty = "direct" if effect.direct else "possible"
+        self.builder.edge(run, target, "made", files=len(found.sealed.record.outputs), certainty=certainty)
+        return target

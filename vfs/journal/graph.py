@@ -50,6 +50,9 @@ class RunNode:
 
     `level` and `gaps` are those of the record: how reads were observed, and how many are known to be lost. `record`
     is the record itself, for formats that say more: the whole of it, whatever part of the run was asked about.
+    `reads`, `listed`, `absent` count the inputs of the whole run. `scope` says of which of them the groups of files
+    hold: `run` all, `own` those of the outputs that were asked about; `reason` why they are all, where that is
+    not what was asked for.
     """
 
     id: str
@@ -67,12 +70,16 @@ class RunNode:
     processes: int
     reads: int
     outputs: int
+    listed: int = 0
+    absent: int = 0
+    scope: Scope = "run"
+    reason: str = ""
     record: RunRecord | None = field(default=None, repr=False, compare=False, kw_only=True)
 
 
 @dataclass(frozen=True)
 class FilesNode:
-    """Files of one commit that one run read, or that were asked about; by path."""
+    """Files of one commit that one run read, directories it listed, names it looked up in vain; each by path."""
 
     id: str
     repo: str

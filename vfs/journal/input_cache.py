@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 from xxhash import xxh3_64_intdigest
@@ -20,8 +20,12 @@ from vfs.model.ids import Digest, digest_of
 from vfs.model.wire import decode
 from vfs.repo.library import Library
 
+T = TypeVar("T")
 Source: TypeAlias = tuple[str, Digest]
-_SCHEMA = "CREATE TABLE IF NOT EXISTS inputs(row BLOB NOT NULL, guard INTEGER NOT NULL)"
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS inputs(row BLOB NOT NULL, guard INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS drawn(key BLOB PRIMARY KEY, row BLOB NOT NULL, guard INTEGER NOT NULL) WITHOUT ROWID",
+)
 # A store that was replaced or emptied leaves rows behind: beyond this many useless ones all are dropped.
 _USELESS = 10_000
 # SQLite has signed integers only.
@@ -34,7 +38,22 @@ class _Row(msgspec.Struct, frozen=True, array_like=True):
     inputs: tuple[Source, ...]
 
 
+class Drawn(msgspec.Struct, frozen=True, array_like=True):
+    """What the run behind a commit had of its inputs, in short.
+
+    `observed`: all its reads are known. `marks` are 32-bit hashes of what it read, listed and looked up in vain,
+    sorted, in the byte order of the host. `origins` are the commits that made what it read, or may have.
+    """
+
+    repo: str
+    commit: Digest
+    observed: bool
+    marks: bytes
+    origins: tuple[Source, ...]
+
+
 _DECODER = msgspec.msgpack.Decoder(_Row)
+_DRAWN = msgspec.msgpack.Decoder(Drawn)
 
 
 class InputCache:
@@ -69,6 +88,30 @@ class InputCache:
             # A full or read-only disk: the answer is right all the same, only slower next time.
             return
 
+    def drawn(self, source: Source) -> Drawn | None:
+        """What is known of the run behind the commit `source`."""
+        if self._conn is None:
+            return None
+        try:
+            found = self._conn.execute("SELECT row, guard FROM drawn WHERE key = ?", (_key(source),)).fetchone()
+        except sqlite3.Error:
+            return None
+        row = _sound(found, _DRAWN) if found is not None else None
+        return row if row is not None and (row.repo, row.commit) == source else None
+
+    def add_drawn(self, known: Iterable[Drawn]) -> None:
+        """Remember of more commits what their runs had."""
+        if self._conn is None:
+            return
+        rows = [((row.repo, row.commit), msgspec.msgpack.encode(row)) for row in known]
+        try:
+            with self._conn:
+                self._conn.executemany(
+                    "REPLACE INTO drawn VALUES(?,?,?)", [(_key(source), row, _guard(row)) for source, row in rows]
+                )
+        except sqlite3.Error:
+            return
+
     def close(self) -> None:
         """Release the file."""
         if self._conn is not None:
@@ -78,6 +121,7 @@ class InputCache:
         if self._conn is not None:
             with self._conn:
                 self._conn.execute("DELETE FROM inputs")
+                self._conn.execute("DELETE FROM drawn")
 
 
 def cache_path(library: Library) -> str | None:
@@ -97,7 +141,8 @@ def _open(path: str) -> sqlite3.Connection | None:
             return None
         try:
             conn.execute("PRAGMA journal_mode=WAL")
-            conn.execute(_SCHEMA)
+            for statement in _SCHEMA:
+                conn.execute(statement)
         except sqlite3.OperationalError:
             conn.close()
             return None
@@ -122,11 +167,19 @@ def _guard(row: bytes) -> int:
     return xxh3_64_intdigest(row) - _SIGNED
 
 
+def _key(source: Source) -> bytes:
+    return source[1] + source[0].encode("utf-8", "surrogateescape")
+
+
 def _checked(found: tuple[object, object]) -> _Row | None:
+    return _sound(found, _DECODER)
+
+
+def _sound(found: tuple[object, object], decoder: msgspec.msgpack.Decoder[T]) -> T | None:
     row, guard = found
     if not isinstance(row, bytes) or _guard(row) != guard:
         return None
     try:
-        return decode(_DECODER, row, what="cache of inputs")
+        return decode(decoder, row, what="cache of inputs")
     except Corrupt:
         return None

@@ -17,36 +17,58 @@ from vfs.repo.resolve import Resolved
 __all__ = ["CommitNode", "Edge", "FilesNode", "Graph", "RunNode", "down", "up"]
 
 
-def up(library: Library, resolved: Resolved, *, path: bytes | None = None, depth: int | None = None) -> Graph:
+def up(
+    library: Library,
+    resolved: Resolved,
+    *,
+    path: bytes | None = None,
+    depth: int | None = None,
+    whole_run: bool = False,
+    listings: bool = False,
+) -> Graph:
     """What a commit was made from: runs, their input commits, the files they read, and so on through all repos.
 
     With a path (default: that of the revision), only what this file, or what lies in this directory, came from:
-    the run that last changed it and what that run read. `depth`: runs to go back, None for all. PathNotFound; Corrupt
-    when the commit itself is damaged; damaged or missing commits further up are nodes that say so.
+    the run that last changed it and what its writer had read, or all that the run read where that is not known or
+    `whole_run` asks for it. `depth`: runs to go back, None for all. `listings`: names in directories that were listed
+    are followed like files. PathNotFound; Corrupt when the commit itself is damaged; damaged or missing commits
+    further up are nodes that say so.
     """
     wanted, paths = _paths(library, resolved, path)
-    walk = Upward(library, depth=depth)
+    walk = Upward(library, depth=depth, whole_run=whole_run, listings=listings)
     walk.walk(resolved.stored, paths)
     return walk.builder.graph("up", commit_key(resolved.repo, resolved.stored.id), wanted)
 
 
-def down(library: Library, resolved: Resolved, *, path: bytes | None = None, depth: int | None = None) -> Graph:
+def down(
+    library: Library,
+    resolved: Resolved,
+    *,
+    path: bytes | None = None,
+    depth: int | None = None,
+    listings: bool = False,
+    all_versions: bool = False,
+) -> Graph:
     """What was made from a commit: the commits of all repos whose runs used it, and what was made from those.
 
-    With a path, only runs that read this version of the file (or of files in the directory), from whichever commit
-    of the repo they were given. `depth` and errors as in `up`. Reads every commit object of the store.
+    With a path, only runs that read these bytes of the file (or of files in the directory), from whichever commit
+    of the repo they were given; with `all_versions` whatever bytes the path had, and the path need not be in the
+    commit. `listings`: runs that only listed its directory, or looked it up in vain, too. `depth` and errors as in
+    `up`. Reads every commit object of the store that this host has not read before.
     """
-    wanted, paths = _paths(library, resolved, path)
-    walk = Downward(library, depth=depth)
-    walk.walk(resolved.stored, paths)
+    wanted, paths = _paths(library, resolved, path, must_exist=not all_versions)
+    walk = Downward(library, depth=depth, listings=listings)
+    walk.walk(resolved.stored, paths, all_versions=all_versions)
     return walk.builder.graph("down", commit_key(resolved.repo, resolved.stored.id), wanted)
 
 
-def _paths(library: Library, resolved: Resolved, path: bytes | None) -> tuple[bytes | None, frozenset[bytes] | None]:
+def _paths(
+    library: Library, resolved: Resolved, path: bytes | None, *, must_exist: bool = True
+) -> tuple[bytes | None, frozenset[bytes] | None]:
     wanted = resolved.path if path is None else path
     if not wanted:
         return None, None
     tree = library.tree(resolved.stored)
-    if tree.find(wanted) is None:
+    if must_exist and tree.find(wanted) is None:
         raise PathNotFound(f"{resolved.revision}: no path {printable(wanted)} in this commit")
     return wanted, frozenset(files_below(tree, wanted))

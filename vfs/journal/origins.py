@@ -7,9 +7,11 @@ parent, as in `vfs log REV:PATH`. A file that was never touched again is carried
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from itertools import islice
 
 from vfs.model.commit import StoredCommit
 from vfs.model.entry import Kind
+from vfs.model.ids import Digest
 from vfs.repo.commits import read_commit
 from vfs.repo.library import Library
 from vfs.tree.diff import Difference, diff
@@ -19,6 +21,9 @@ from vfs.tree.tree import Tree
 _FEW = 256
 # Looking up one path costs about as much as walking over so many entries.
 _WALK = 10
+# Changes of one commit that are listed to be remembered, and paths remembered in all (some 100 bytes each).
+_MANY = 2_000
+_REMEMBERED = 1_000_000
 
 
 def files_below(tree: Tree, path: bytes) -> set[bytes]:
@@ -26,23 +31,60 @@ def files_below(tree: Tree, path: bytes) -> set[bytes]:
     return {entry.path for entry in tree.walk(path) if entry.kind is not Kind.DIR} or {path}
 
 
+class Origins:
+    """Looks for origins, and remembers what each commit changed: many ask about the same history."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._changed: dict[tuple[str, Digest], frozenset[bytes] | None] = {}
+        self._held = 0
+
+    def of(self, stored: StoredCommit, paths: Collection[bytes]) -> Iterator[tuple[StoredCommit, set[bytes]]]:
+        """For each commit that last changed some of `paths` as they are in `stored`: the commit and those paths.
+
+        The newest first. Paths that `stored` does not have are left out.
+        """
+        left = _present(self._library.tree(stored), paths) if paths else set()
+        while left:
+            parent = first_parent(self._library, stored)
+            if parent is None:
+                yield stored, left
+                return
+            if changed := self._among(parent, stored, left):
+                yield stored, changed
+                left -= changed
+            stored = parent
+
+    def _among(self, parent: StoredCommit, stored: StoredCommit, paths: set[bytes]) -> set[bytes]:
+        if parent.commit.root == stored.commit.root:
+            return set()
+        changed = self._all(parent, stored)
+        if changed is not None:
+            return paths & changed
+        old_tree, tree = self._library.tree(parent), self._library.tree(stored)
+        if len(paths) > _FEW:
+            return {change.path for change in diff(old_tree, tree)} & paths
+        return {path for path in paths if _differs(old_tree, tree, path)}
+
+    def _all(self, parent: StoredCommit, stored: StoredCommit) -> frozenset[bytes] | None:
+        """All that a commit changed; None when that is too much to remember."""
+        key = (stored.commit.repo, stored.id)
+        if key not in self._changed:
+            found = diff(self._library.tree(parent), self._library.tree(stored))
+            paths = frozenset(change.path for change in islice(found, _MANY))
+            if self._held > _REMEMBERED:
+                self._changed.clear()
+                self._held = 0
+            self._held += len(paths)
+            self._changed[key] = paths if len(paths) < _MANY else None
+        return self._changed[key]
+
+
 def origins(
     library: Library, stored: StoredCommit, paths: Collection[bytes]
 ) -> Iterator[tuple[StoredCommit, set[bytes]]]:
-    """For each commit that last changed some of `paths` as they are in `stored`: the commit and those paths.
-
-    The newest first. Paths that `stored` does not have are left out.
-    """
-    left = _present(library.tree(stored), paths)
-    while left:
-        parent = first_parent(library, stored)
-        if parent is None:
-            yield stored, left
-            return
-        if changed := _changed(library, parent, stored, left):
-            yield stored, changed
-            left -= changed
-        stored = parent
+    """As `Origins.of`, for a single question."""
+    return Origins(library).of(stored, paths)
 
 
 def first_parent(library: Library, stored: StoredCommit) -> StoredCommit | None:
@@ -75,15 +117,6 @@ def _present(tree: Tree, paths: Collection[bytes]) -> set[bytes]:
         return {path for path in paths if tree.find(path) is not None}
     wanted = set(paths)
     return {entry.path for entry in tree.walk() if entry.path in wanted}
-
-
-def _changed(library: Library, parent: StoredCommit, stored: StoredCommit, paths: set[bytes]) -> set[bytes]:
-    if parent.commit.root == stored.commit.root:
-        return set()
-    old_tree, tree = library.tree(parent), library.tree(stored)
-    if len(paths) > _FEW:
-        return {change.path for change in diff(old_tree, tree)} & paths
-    return {path for path in paths if _differs(old_tree, tree, path)}
 
 
 def _differs(old_tree: Tree, tree: Tree, path: bytes) -> bool:

@@ -77,17 +77,19 @@ class OwnInputs:
         return Own(reads, listed, absent, narrowed=True)
 
     def made_from(self, wanted: Callable[[Read], bool], *, kinds: Iterable[Kind] = ("reads",)) -> set[bytes]:
-        """The outputs with inputs of their own that have a wanted one among them."""
+        """The outputs that have a wanted one among their inputs, their own or those of the run."""
         first: dict[int, int] = {}
         for read in (read for kind in kinds for read in self._all(kind) if wanted(read)):
             owner = self._owner(read.process)
             first[owner] = min(first.get(owner, read.at), read.at)
+        if not first:
+            return set()
         anyones = first.pop(0, _NEVER)
         earliest = self._flow.earliest(first)
         return {
             path
             for path, output in self._outputs.items()
-            if min(anyones, earliest.get(output.writer, _NEVER)) <= _until(output) and not self.reason(path)
+            if self.reason(path) or min(anyones, earliest.get(output.writer, _NEVER)) <= _until(output)
         }
 
     def _owner(self, process: int) -> int:

@@ -1,69 +1,86 @@
-"""Which commits of a repo a run used: each run of a store is looked at once, however many commits are asked about."""
+"""Which runs used a commit, or a path of a repo: each run of a store is looked at once on each host."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from vfs.concurrency.pool import ordered_map
 from vfs.errors import Corrupt, NotFound, ObjectMissing
-from vfs.journal.consumers import Consumer, Consumers
-from vfs.journal.origins import first_parent, origins, still_there
-from vfs.journal.sealed import Sealed, inherits, sealed_record
+from vfs.journal.consumers import AHEAD, WORKERS, Consumer, Consumers
+from vfs.journal.drawn import draw, may_have
+from vfs.journal.input_cache import Drawn, Source
+from vfs.journal.origins import Origins
 from vfs.model.commit import StoredCommit
 from vfs.model.ids import Digest
-from vfs.repo.commits import read_commit
+from vfs.repo.commits import read_commit, read_record
 from vfs.repo.library import Library
 
 
 class Usage:
-    """The consumers of commits. What cannot be read is noted and left out."""
+    """The consumers of commits. What cannot be read is noted, and counts as if it had used all it was given."""
 
-    def __init__(self, library: Library, consumers: Consumers, *, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, library: Library, consumers: Consumers, origins: Origins, *, note: Callable[[str], None]
+    ) -> None:
         """`note` is told what could not be read."""
         self._library = library
         self._consumers = consumers
+        self._origins = origins
         self._note = note
-        self._repos: dict[str, dict[Digest, list[Consumer]]] = {}
+        self._drawn: dict[str, list[tuple[Consumer, Drawn | None]]] = {}
+        self._by_origin: dict[str, dict[Digest, list[Consumer]]] = {}
 
-    def of_repo(self, repo: str) -> list[Consumer]:
-        """All commits made from some commit of the repo."""
-        return self._consumers.of_repo(repo)
+    def of_paths(self, repo: str, marks: Iterable[int]) -> Iterator[Consumer]:
+        """The commits that may have had one of these things of the repo, from whichever commit of it."""
+        wanted = tuple(marks)
+        for consumer, drawn in self._of_repo(repo):
+            if drawn is None or may_have(drawn, wanted):
+                yield consumer
 
     def of_commit(self, stored: StoredCommit) -> list[Consumer]:
         """The commits whose runs were given `stored`, or used what it made by way of a later commit of the repo."""
         repo = stored.commit.repo
-        if repo not in self._repos:
-            self._repos[repo] = self._index(repo)
-        return self._repos[repo].get(stored.id, [])
+        if repo not in self._by_origin:
+            self._by_origin[repo] = self._index(repo)
+        return self._by_origin[repo].get(stored.id, [])
 
     def _index(self, repo: str) -> dict[Digest, list[Consumer]]:
         index: dict[Digest, list[Consumer]] = {}
-        for consumer in self._consumers.of_repo(repo):
-            used = {consumer.input}
-            try:
-                used.update(self._used(repo, consumer))
-            except (NotFound, ObjectMissing, Corrupt) as error:
-                self._note(str(error))
-            for id in used:
+        for consumer, drawn in self._of_repo(repo):
+            used = {id for source, id in drawn.origins if source == repo} if drawn is not None else set()
+            for id in used | {consumer.input}:
                 index.setdefault(id, []).append(consumer)
         return index
 
-    def _used(self, repo: str, consumer: Consumer) -> Iterator[Digest]:
-        given = read_commit(self._library, repo, consumer.input)
-        sealed = sealed_record(self._library, read_commit(self._library, consumer.repo, consumer.commit))
-        if sealed is None or not sealed.observed:
-            return self._held(given)
-        return (origin.id for origin, _ in origins(self._library, given, _paths(sealed, given)))
+    def _of_repo(self, repo: str) -> list[tuple[Consumer, Drawn | None]]:
+        if repo not in self._drawn:
+            consumers = self._consumers.of_repo(repo)
+            known = {source: self._consumers.cache.drawn(source) for source in map(_made, consumers)}
+            fresh = list(self._read([source for source, drawn in known.items() if drawn is None]))
+            self._consumers.cache.add_drawn(fresh)
+            known.update(((drawn.repo, drawn.commit), drawn) for drawn in fresh)
+            self._drawn[repo] = [(consumer, known[_made(consumer)]) for consumer in consumers]
+        return self._drawn[repo]
 
-    def _held(self, stored: StoredCommit) -> Iterator[Digest]:
-        """The earlier commits of the repo of which something is still in `stored`."""
-        newer = stored
-        while inherits(self._library, newer) and (older := first_parent(self._library, newer)) is not None:
-            if any(True for _ in still_there(self._library, older, stored)):
-                yield older.id
-            newer = older
+    def _read(self, sources: list[Source]) -> Iterator[Drawn]:
+        def fetch(source: Source) -> StoredCommit | str:
+            try:
+                made = read_commit(self._library, *source)
+                # Its content is in the cache afterwards: what takes time is the way to the store.
+                read_record(self._library, made)
+            except (NotFound, ObjectMissing, Corrupt) as error:
+                return str(error)
+            return made
+
+        for made in ordered_map(fetch, sources, workers=WORKERS, ahead=AHEAD):
+            try:
+                if isinstance(made, str):
+                    self._note(made)
+                else:
+                    yield draw(self._library, self._origins, made)
+            except (NotFound, ObjectMissing, Corrupt) as error:
+                self._note(str(error))
 
 
-def _paths(sealed: Sealed, given: StoredCommit) -> set[bytes]:
-    source = (given.commit.repo, given.id)
-    readings = (one for one in sealed.readings if (one.input.repo, one.input.commit) == source)
-    return {path for reading in readings for path, _ in reading.files}
+def _made(consumer: Consumer) -> Source:
+    return consumer.repo, consumer.commit
