@@ -50,7 +50,7 @@ def test_commit_and_branch_of_the_working_directory(tree: Path) -> None:
 
 def test_script_of_another_work_tree_with_its_digest(tree: Path, tmp_path: Path) -> None:
     script = tree / "sub" / "step.py"
-    told = code_of([b"python", os.fsencode(script), b"/nowhere", b""], cwd=os.fsencode(tmp_path))
+    told = code_of([b"sh", os.fsencode(script), b"/nowhere", b""], cwd=os.fsencode(tmp_path))
     (code,) = told.code
     assert (code.role, code.path) == ("script", os.fsencode(script))
     assert code.digest == blake3(script.read_bytes()).digest()
