@@ -37,7 +37,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
         _item("stat", "Show all that is known of one path."),
         _item("tree", "Show directories as a tree."),
         _item("du", "Show how much the directories hold."),
-        _item("verify", "Read a whole commit and check every digest."),
+        _item("verify", "Read a whole commit, check every digest and its signatures."),
     ),
     "History": (
         _item("log", "List the commits of a branch, newest first."),
@@ -49,6 +49,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
         _item("branch", "List, create, move and delete branches.", "refs"),
         _item("tag", "List, create and delete tags.", "refs"),
         _item("lineage", "Show what a commit was made from, or what was made from it."),
+        _item("key", "Make, share and trust the keys that sign commits."),
         _item("journal", "Verify, list and rebuild the record of runs and reads."),
     ),
     "Mounts and runs": (

@@ -15,8 +15,8 @@ from vfs.model.ids import short
 from vfs.model.record import Process, RunRecord
 
 
-def print_commit(stored: StoredCommit) -> None:
-    """A commit as some lines: its id, who, when, from what, how, and the message indented."""
+def print_commit(stored: StoredCommit, more: Iterable[tuple[str, str]] = ()) -> None:
+    """A commit as some lines: its id, who, when, from what, how, `more` fields, and the message indented."""
     commit = stored.commit
     output.line(f"commit {stored.id.hex()}")
     output.fields(
@@ -27,6 +27,7 @@ def print_commit(stored: StoredCommit) -> None:
             ("holds", holds(commit)),
             *(("input", input_text(given)) for given in commit.inputs),
             ("command", command_text(commit.command)),
+            *more,
         ]
     )
     if commit.message:

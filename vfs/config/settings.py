@@ -42,7 +42,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     `store` is a URL (`file:///path`, `s3://bucket/prefix`) or a path. `memory` bounds what one process
     keeps of contents. `cache_limit` bounds the local cache (0: what `vfs cache limit` said, else 20 GiB or 10 %
     of the disk, whichever is smaller), `cache_floor` is what it leaves free on its disk. `jobs` are the threads
-    of one operation, `timeout` is the time one store operation may take with all its retries.
+    of one operation, `timeout` is the time one store operation may take with all its retries. `sign` names
+    the key that signs new commits (id or comment, `auto`: the only one there is; empty: none does).
     """
 
     store: str
@@ -54,6 +55,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     cache_floor: int = GIB
     jobs: int = 1
     timeout: float = 60.0
+    sign: str = ""
     s3: S3Settings = S3Settings()
 
 

@@ -1,6 +1,7 @@
 """How a finished tree becomes a commit and a branch moves to it.
 
-Order of the durable steps: packs (content, pages, run record), commit object, branch. A crash between
+Order of the durable steps: packs (content, pages, run record), commit object, its signature where commits are
+signed, branch: a branch never names a commit that was to be signed and is not. A crash between
 two of them leaves the branch as it was, and objects that nothing names yet. The branch moves by
 compare-and-swap; who loses the race replays the changes on the new head, if they are disjoint, and
 tries again. Nothing is locked, so writers on several hosts never wait for one another.
@@ -23,6 +24,7 @@ from vfs.repo.commits import read_linked, write_commit
 from vfs.repo.library import Library
 from vfs.repo.merge import merge_trees
 from vfs.repo.refs import Refs
+from vfs.repo.signatures import sign
 from vfs.tree.edit import edit
 from vfs.tree.writer import Root
 
@@ -125,6 +127,8 @@ class _Draft:
             if head is not None and stored.id == head.id:
                 return head
             written.append(stored)
+            if self.library.signer is not None:
+                sign(self.library, stored, self.library.signer)
             try:
                 branches.move(self.branch, stored.id, expected=version)
             except Conflict:

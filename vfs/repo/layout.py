@@ -28,6 +28,21 @@ def commit_key(repo: str, id: Digest) -> str:
     return commits_prefix(repo) + id.hex()
 
 
+def signatures_prefix(repo: str) -> str:
+    """The prefix of the signatures of all commits of a repo."""
+    return f"{REPOS}{repo}/signatures/"
+
+
+def signatures_of(repo: str, id: Digest) -> str:
+    """The prefix of the signatures of one commit."""
+    return f"{signatures_prefix(repo)}{id.hex()}/"
+
+
+def signature_key(repo: str, id: Digest, key: str) -> str:
+    """The object of the signature of one commit by the key of that id."""
+    return signatures_of(repo, id) + key
+
+
 def heads_prefix(repo: str) -> str:
     """The prefix of the branches of a repo."""
     return f"{REPOS}{repo}/heads/"

@@ -20,6 +20,8 @@ from vfs.model.commit import StoredCommit
 from vfs.model.entry import BlobRef
 from vfs.model.ids import Digest
 from vfs.repo.bounded import BoundedCache
+from vfs.repo.keyring import Ask, Keyring, refuse_to_ask, signer_of
+from vfs.repo.signing import Signer
 from vfs.store.marked import marker_of
 from vfs.store.open import create_store, open_soon
 from vfs.store.protocol import Store
@@ -49,6 +51,9 @@ class Library:
         self._pages = Pages(self.blobs)
         self._trees: BoundedCache[Digest, Tree] = BoundedCache(TREES_KEPT)
         self._known: KnownChunks | None = None
+        self._signer: Signer | None = None
+        # Where the passphrase of the signing key comes from; set by whoever has a terminal.
+        self.ask: Ask = refuse_to_ask
         self._lock = Lock()
 
     @classmethod
@@ -77,6 +82,17 @@ class Library:
             if self._known is None:
                 self._known = self._open_known()
             return self._known
+
+    @property
+    def signer(self) -> Signer | None:
+        """What signs every new commit; None where they are not to be signed. Unlocked when first asked for.
+
+        NotFound, Refused and the like when the setting `sign` names no key that can be used.
+        """
+        with self._lock:
+            if self._signer is None and self.settings.sign:
+                self._signer = signer_of(Keyring(self.settings.state_dir), self.settings.sign, self.ask)
+            return self._signer
 
     def writer(self) -> ContentWriter:
         """A new writer of content, deduplicating against the packs the store has."""

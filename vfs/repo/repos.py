@@ -13,7 +13,7 @@ import msgspec
 from vfs.concurrency.pool import ordered_map
 from vfs.errors import AlreadyExists, Conflict, Corrupt, ObjectMissing, Refused, RepoNotFound
 from vfs.model.names import check_label, is_label
-from vfs.repo.layout import REPOS, heads_prefix, info_key, repo_prefix, tags_prefix
+from vfs.repo.layout import REPOS, commits_prefix, heads_prefix, info_key, signatures_prefix, tags_prefix
 from vfs.repo.library import Library
 
 # More than any description needs; what is longer was not written by vfs.
@@ -75,13 +75,14 @@ def delete_repo(library: Library, name: str, *, force: bool = False) -> None:
     Refs go first and `repo.json` last: a delete that was cut short leaves a repo that can be deleted again.
     """
     repo_info(library, name)
-    if not force and any(library.store.list(f"{repo_prefix(name)}commits/")):
+    if not force and any(library.store.list(commits_prefix(name))):
         raise Refused(f"repo {name}: has commits; --force deletes them")
     for prefix in (heads_prefix(name), tags_prefix(name)):
         for found in list(library.store.list(prefix)):
             _remove_ref(library, found.key)
-    for found in list(library.store.list(f"{repo_prefix(name)}commits/")):
-        library.store.delete(found.key)
+    for prefix in (signatures_prefix(name), commits_prefix(name)):
+        for found in list(library.store.list(prefix)):
+            library.store.delete(found.key)
     _remove_ref(library, info_key(name))
 
 

@@ -27,6 +27,7 @@ from vfs.repo.merging import Merge, MergeEnd, MergeOptions, merge
 @click.option("--ours", metavar="PATH", multiple=True, help="Leave PATH as the branch has it. Repeatable.")
 @click.option("--theirs", metavar="PATH", multiple=True, help="Make PATH what it is in REV. Repeatable.")
 @options.author
+@options.signing
 @options.as_json
 @pass_call
 def merge_command(

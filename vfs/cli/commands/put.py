@@ -29,6 +29,7 @@ _KEPT = "nothing was committed; what is in the store already is reused when the 
 @options.message
 @click.option("--prefix", metavar="PATH", default="", help="Where in the tree; for '-' the name of the file itself.")
 @options.author
+@options.signing
 @options.as_json
 @pass_call
 def put_command(

@@ -23,6 +23,7 @@ from vfs.repo.reset import Reset, reset_branch, reset_path
 @click.argument("revision", metavar="REV", type=REVISION)
 @options.message
 @options.author
+@options.signing
 @options.as_json
 @pass_call
 def reset_command(

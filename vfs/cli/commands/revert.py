@@ -29,6 +29,7 @@ def _branches(ctx: click.Context, parameter: click.Parameter, incomplete: str) -
 @click.option("--parent", metavar="N", type=int, help="Which parent of a merge to go back to, from 1.")
 @options.message
 @options.author
+@options.signing
 @options.as_json
 @pass_call
 def revert_command(

@@ -22,6 +22,7 @@ from vfs.repo.remove import remove
 @click.argument("more", metavar="[PATH]...", nargs=-1)
 @options.message
 @options.author
+@options.signing
 @pass_call
 def rm_command(call: Call, revision: Revision, more: tuple[str, ...], message: str, author: str | None) -> None:
     """Remove a path from a branch, as a new commit.

@@ -31,6 +31,7 @@ _COMMAND_LAST = {"allow_interspersed_args": False, "ignore_unknown_options": Fal
 )  # fmt: skip
 @options.message
 @options.author
+@options.signing
 @click.argument("command", metavar="-- CMD...", type=click.Path(), nargs=-1, required=True)
 @click.pass_context
 def run_command(

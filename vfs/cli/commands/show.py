@@ -8,6 +8,7 @@ from vfs.cli import options, output
 from vfs.cli.call import Call, pass_call
 from vfs.cli.commits import print_commit, record_fields, record_json
 from vfs.cli.parameters import REVISION
+from vfs.cli.signing import judge_of, signature_fields, signature_json
 from vfs.cli.values import commit_json
 from vfs.errors import UsageError
 from vfs.model.revision import Revision
@@ -34,10 +35,12 @@ def show_command(call: Call, revision: Revision, as_json: bool) -> None:
     library = call.library()
     stored = resolve(library, revision).stored
     record = read_record(library, stored)
+    signatures = judge_of(call).all(library, stored)
     if as_json:
-        output.document({**commit_json(stored), "record": record_json(record) if record else None})
+        signed = {"signatures": list(map(signature_json, signatures))}
+        output.document({**commit_json(stored), **signed, "record": record_json(record) if record else None})
         return
-    print_commit(stored)
+    print_commit(stored, signature_fields(signatures) if signatures else ())
     if record is not None:
         output.line()
         output.fields(record_fields(record))
