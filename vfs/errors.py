@@ -202,6 +202,13 @@ class StoreThrottled(StoreTimeout):
     wire = "store_throttled"
 
 
+class ServiceError(VfsError):
+    """A service outside of the store, which was to be told of runs, did not take what it was sent."""
+
+    exit_code = 3
+    wire = "service"
+
+
 class Conflict(VfsError):
     """Two histories changed the same paths, or a ref moved: nothing was overwritten."""
 

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from vfs.errors import UsageError
 from vfs.journal.graph import Graph
+from vfs.journal.render.about import About
 from vfs.journal.render.document import render_json
 from vfs.journal.render.dot import render_dot
 from vfs.journal.render.mermaid import render_mermaid
+from vfs.journal.render.openlineage import render_openlineage
+from vfs.journal.render.prov import render_prov
+from vfs.journal.render.report import render_html
+from vfs.journal.render.rocrate import render_rocrate
 from vfs.journal.render.svg import render_svg
 from vfs.journal.render.text import render_text
 
-FORMATS = ("text", "json", "dot", "mermaid", "svg")
+FORMATS = ("text", "json", "dot", "mermaid", "svg", "openlineage", "prov", "rocrate", "html")
 
 
-def render(graph: Graph, format: str, *, full: bool = False) -> str:
+_UNKNOWN = About()
+
+
+def render(graph: Graph, format: str, *, full: bool = False, about: About = _UNKNOWN) -> str:
     """The graph in one of `FORMATS`, ending in a newline; `full` shows every file (JSON always does).
 
+    `about`: what the exports say of the store. Openlineage is one event a line, and empty where there is no run.
     UsageError for another format, Refused when a picture cannot be made.
     """
     match format:
@@ -29,5 +38,13 @@ def render(graph: Graph, format: str, *, full: bool = False) -> str:
             return render_mermaid(graph, full=full)
         case "svg":
             return render_svg(graph, full=full)
+        case "openlineage":
+            return render_openlineage(graph, about=about)
+        case "prov":
+            return render_prov(graph, full=full)
+        case "rocrate":
+            return render_rocrate(graph, full=full)
+        case "html":
+            return render_html(graph, about=about, full=full)
         case _:
             raise UsageError(f"lineage format '{format}': unknown; one of {', '.join(FORMATS)}")

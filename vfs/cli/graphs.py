@@ -1,0 +1,123 @@
+"""What lineage, impact and blame do alike with a graph: its format, where it is written, where it is posted."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vfs.cli import output
+from vfs.cli.call import Call
+from vfs.cli.names import one_line
+from vfs.cli.parameters import LOCAL_PATH
+from vfs.errors import UsageError
+from vfs.journal.render.formats import FORMATS
+
+if TYPE_CHECKING:
+    from vfs.journal.graph import Graph
+    from vfs.journal.render.about import About
+
+# Readable by others, as a file written by a shell would be.
+_MODE = 0o644
+_BY_NAME = {
+    ".json": "json",
+    ".dot": "dot",
+    ".gv": "dot",
+    ".mmd": "mermaid",
+    ".svg": "svg",
+    ".html": "html",
+    ".htm": "html",
+    ".ndjson": "openlineage",
+    ".zip": "rocrate",
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a graph is to be shown. `file`: where it is written instead of to standard output; `post`: a URL."""
+
+    format: str
+    full: bool
+    file: str | None
+    post: str | None
+
+
+def graph_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options --format, --full, --output, --json and --post, passed on as one argument `wanted`."""
+
+    @click.option("--format", "-f", "form", type=click.Choice(FORMATS), help="text by default, or by the name of FILE.")
+    @click.option("--full", is_flag=True, help="Every file, instead of the first few of each run.")
+    @click.option("-o", "--output", "file", metavar="FILE", type=LOCAL_PATH, help="Write to FILE instead.")
+    @click.option("--json", "as_json", is_flag=True, help="As --format json.")
+    @click.option("--post", metavar="URL", help="Send the openlineage events to a service, by HTTP.")
+    @functools.wraps(command)
+    def wrapped(
+        *args: Any, form: str | None, full: bool, file: str | None, as_json: bool, post: str | None, **rest: Any
+    ) -> Any:
+        return command(*args, wanted=_wanted(form, full, file, as_json, post), **rest)
+
+    return wrapped
+
+
+def _wanted(form: str | None, full: bool, file: str | None, as_json: bool, post: str | None) -> Wanted:
+    chosen = "json" if as_json else form
+    if post is not None and chosen not in (None, "openlineage"):
+        raise UsageError(f"--post: sends events of the format openlineage, not {chosen}")
+    if post is not None and file is not None:
+        raise UsageError("--post and --output: one of them")
+    if chosen is None:
+        chosen = "openlineage" if post is not None else _BY_NAME.get(Path(file or "").suffix.lower(), "text")
+    return Wanted(chosen, full, file, post)
+
+
+def deliver(call: Call, graph: Graph, wanted: Wanted) -> None:
+    """Write or post the graph as it was wanted."""
+    about = _about(call, graph)
+    if wanted.post is not None:
+        _post(graph, wanted.post, about)
+    elif wanted.format == "rocrate" and wanted.file is not None and _is_crate(wanted.file):
+        _crate(graph, wanted.file, about, full=wanted.full)
+    else:
+        _write(graph, wanted, about)
+
+
+def _write(graph: Graph, wanted: Wanted, about: About) -> None:
+    from vfs.files.atomic import write_atomic
+    from vfs.journal.render.formats import render
+
+    text = render(graph, wanted.format, full=wanted.full, about=about).encode("utf-8", "surrogateescape")
+    if wanted.file is None:
+        output.write(text)
+        return
+    write_atomic(Path(wanted.file), text, mode=_MODE)
+    output.line(f"{len(graph.nodes)} nodes written to {one_line(wanted.file)}")
+
+
+def _about(call: Call, graph: Graph) -> About:
+    from vfs.journal.render.about import about_store
+
+    return about_store(call.settings().store)
+
+
+def _post(graph: Graph, url: str, about: About) -> None:
+    from vfs.journal.post import post_events
+    from vfs.journal.render.openlineage import events
+
+    sent = post_events(url, events(graph, about))
+    output.line(f"{sent} events sent to {one_line(url)}")
+
+
+def _is_crate(file: str) -> bool:
+    """True for what holds several files: a directory that is there or is named as one, a zip archive."""
+    return file.endswith("/") or file.lower().endswith(".zip") or Path(file).is_dir()
+
+
+def _crate(graph: Graph, file: str, about: About, *, full: bool) -> None:
+    from vfs.journal.render.crate import crate_files, write_crate
+
+    write_crate(Path(file), crate_files(graph, about, full=full), mode=_MODE)
+    output.line(f"{len(graph.nodes)} nodes written to {one_line(file)}")

@@ -1,0 +1,239 @@
+"""The audit report: one self-contained HTML page on one commit, for a person who is no data scientist.
+
+No script, no request, no font from elsewhere; a content security policy says so to the browser. A page depends on
+the commit and its record alone, so that the same question gives the same page.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from vfs import __version__
+from vfs.journal.graph import CommitNode, Graph, RunNode, Version
+from vfs.journal.render import words
+from vfs.journal.render.about import About
+from vfs.journal.render.facts import Facts, program_name
+from vfs.journal.render.markup import Child, Html, el, facts, join, section, table
+from vfs.journal.render.report_gaps import gaps
+from vfs.journal.render.report_picture import picture
+from vfs.journal.render.report_runs import ROWS, runs, spoken
+from vfs.journal.render.report_style import STYLE, policy
+from vfs.model.names import printable
+
+_STEP = 1000
+_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+
+
+def render_html(graph: Graph, *, about: About, full: bool = False) -> str:
+    """The page, as one document; of long lists the first 50 rows, or all when `full`."""
+    story = Facts(graph)
+    root = story.root()
+    title = _title(graph, root)
+    head = el(
+        "head",
+        el("meta", charset="utf-8"),
+        el("meta", http_equiv="Content-Security-Policy", content=policy()),
+        el("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        el("meta", name="referrer", content="no-referrer"),
+        el("title", f"{title}: audit report"),
+        el("style", Html(STYLE)),
+    )
+    body = el("body", _header(graph, root, title), el("main", *_sections(story, root, about, full=full)), _footer())
+    return f"<!DOCTYPE html>\n{el('html', head, body, lang='en')}\n"
+
+
+def _title(graph: Graph, root: CommitNode | None) -> str:
+    name = words.commit_title(root.repo, root.commit) if root else "lineage"
+    return f"{name}:{printable(graph.path)}" if graph.path else name
+
+
+def _header(graph: Graph, root: CommitNode | None, title: str) -> Html:
+    message = words.plain(root.message.strip().partition("\n")[0]) if root else ""
+    question = {"impact": "Audit report: what depends on", "blame": "Audit report: the versions of"}.get(
+        graph.subject, "Audit report: where it came from" if graph.direction == "up" else "Audit report: what became of"
+    )
+    return el("header", el("p", question, class_="kind"), el("h1", title), el("p", message, class_="message"))
+
+
+def _sections(story: Facts, root: CommitNode | None, about: About, *, full: bool) -> list[Html]:
+    graph = story.graph
+    return [
+        _summary(story, root),
+        _glance(story, root, about),
+        _versions(graph.versions, story, full=full) if graph.versions else Html(""),
+        _consequences(story, root, full=full) if graph.direction == "down" else Html(""),
+        gaps(story),
+        picture(graph),
+        runs(story, full=full),
+        _verify(root, story),
+        _signatures(about),
+        _words(),
+    ]
+
+
+def _summary(story: Facts, root: CommitNode | None) -> Html:
+    if root is None:
+        return Html("")
+    holds = (
+        f"It holds {words.counted(root.entries, 'name')} (files, directories and links), {_size(root.size)}. "
+        if root.time_ns
+        else ""
+    )
+    maker = story.maker(root)
+    lead = (
+        f"This page is about one version of the data set “{words.plain(root.repo)}”. {holds}{_how(story, root, maker)}"
+    )
+    return el("p", lead, class_="lead")
+
+
+def _how(story: Facts, root: CommitNode, maker: RunNode | None) -> str:
+    if story.graph.direction == "down":
+        others = len({node.id for node in story.commits()}) - 1
+        return f"{words.counted(others, 'other version')} of data in this store were made from it, or carry it on."
+    if maker is None:
+        return f"It was recorded on {spoken(root.time_ns)} by {words.plain(root.author)}." if root.time_ns else ""
+    who = f"{words.plain(maker.user)}, on the computer {words.plain(maker.host)}"
+    means = (
+        f"the program {program_name(maker)}" if maker.kind == "run" else f"the command vfs {words.plain(maker.kind)}"
+    )
+    return f"It was made on {spoken(maker.ended_ns or root.time_ns)} by {who}, with {means}{_from(story, maker)}."
+
+
+def _from(story: Facts, maker: RunNode) -> str:
+    read = [
+        f"{words.counted(len(node.files), 'file')} of “{words.plain(node.repo)}”"
+        for node in story.read(maker)
+        if node.files
+    ]
+    if not read:
+        return ""
+    return ", from " + (" and ".join([", ".join(read[:-1]), read[-1]]) if len(read) > 1 else read[0])
+
+
+def _size(count: int) -> str:
+    figure, unit = float(count), 0
+    while figure >= _STEP and unit < len(_UNITS) - 1:
+        figure, unit = figure / _STEP, unit + 1
+    return f"{count:,} bytes" if not unit else f"{figure:.1f} {_UNITS[unit]}"
+
+
+def _glance(story: Facts, root: CommitNode | None, about: About) -> Html:
+    if root is None:
+        return Html("")
+    asked = story.graph.path
+    return section(
+        "glance",
+        "At a glance",
+        facts(
+            ("Data set", root.repo),
+            ("File or directory", el("code", asked) if asked else ""),
+            ("Version", el("code", root.commit.hex())),
+            ("What for", join(*(el("div", line) for line in root.message.strip().splitlines()))),
+            ("Recorded", spoken(root.time_ns) if root.time_ns else ""),
+            ("By", root.author),
+            ("Holds", f"{words.counted(root.entries, 'name')}, {_size(root.size)}" if root.time_ns else ""),
+            ("Still found in", ", ".join(root.refs) if root.refs else ""),
+            ("Kept in", el("code", about.store) if about.store else ""),
+            ("Steps recorded", f"{len(story.runs()):,}"),
+        ),
+    )
+
+
+def _versions(versions: tuple[Version, ...], story: Facts, *, full: bool) -> Html:
+    by_id = story.graph.by_id()
+    rows: list[tuple[Child, ...]] = []
+    for version in versions if full else versions[:ROWS]:
+        node = by_id.get(version.node)
+        made = words.commit_title(node.repo, node.commit) if isinstance(node, CommitNode) else version.node
+        when = spoken(node.time_ns) if isinstance(node, CommitNode) and node.time_ns else ""
+        rows.append((version.path, made, when, version.kind, version.digest.hex()))
+    left = len(versions) - len(rows)
+    rest = el("p", f"… and {left:,} more in the JSON form of this record.") if left else Html("")
+    heads = ("Path", "Made by", "When", "Kind", "Fingerprint (BLAKE3)")
+    return section("versions", "Versions", table("The newest first", heads, rows, code=(0, 1, 4)), rest)
+
+
+def _consequences(story: Facts, root: CommitNode | None, *, full: bool) -> Html:
+    found = [node for node in story.commits() if root is None or node.id != root.id]
+    rows: list[tuple[Child, ...]] = [
+        (words.commit_title(node.repo, node.commit), spoken(node.time_ns) if node.time_ns else "not known", node.author,
+         _certainty(node), ", ".join(node.refs or ()) or "none")
+        for node in (found if full else found[: 4 * ROWS])
+    ]  # fmt: skip
+    if not rows:
+        return section("below", "What was made from it", el("p", "No version in this store was made from it."))
+    left = len(found) - len(rows)
+    rest = el("p", f"… and {left:,} more in the JSON form of this record.") if left else Html("")
+    heads = ("Version", "Recorded", "By", "Files made from it", "Still found in")
+    caption = words.counted(len(found), "version")
+    return section("below", "What was made from it", table(caption, heads, rows, code=(0,)), rest)
+
+
+def _certainty(node: CommitNode) -> str:
+    certain = words.counted(len(node.direct), "file") if node.direct else ""
+    possible = f"{words.counted(len(node.possible), 'file')} possibly" if node.possible else ""
+    return ", ".join(part for part in (certain, possible) if part) or "none"
+
+
+def _verify(root: CommitNode | None, story: Facts) -> Html:
+    if root is None:
+        return Html("")
+    revision = f"{words.plain(root.repo)}@{root.commit.hex()}"
+    maker = story.maker(root)
+    steps = [
+        (
+            f"vfs verify {revision}",
+            "reads every byte of this version and compares it with the fingerprints it was stored under",
+        ),
+        (f"vfs lineage {revision} --format json", "gives this record again, complete, for programs"),
+    ]
+    if story.graph.path:
+        one = shlex.quote(f"{revision}:{printable(story.graph.path)}")
+        steps.append(
+            (f"vfs cat {one} | b3sum", "prints the fingerprint of this file, with a tool that is not part of vfs")
+        )
+    if maker is not None and maker.kind == "run":
+        steps.append(
+            (f"vfs rerun {revision} --verify", "runs the program again on the same files and compares what it writes")
+        )
+    rows: list[tuple[Child, ...]] = [(command, means) for command, means in steps]
+    return section(
+        "verify", "How to verify", el("p", _VERIFY), table("Commands", ("Type", "What it does"), rows, code=(0,))
+    )
+
+
+_VERIFY = (
+    "The long number called version is a fingerprint of everything this page says of this version: its files, who made "
+    "it, from what, and how. Whoever changes any of it changes the number. So compare the number on this page with one "
+    "that you were given in another way; then let a computer with vfs and access to the store check the rest."
+)
+
+
+def _signatures(about: About) -> Html:
+    if about.signatures:
+        said = el("ul", *(el("li", line) for line in about.signatures))
+    elif about.signatures is None:
+        said = el("p", "Signatures were not looked for when this page was written.")
+    else:
+        said = el("p", "This version carries no signature: nobody has vouched for it with a key.")
+    return section("signatures", "Signatures", said)
+
+
+def _words() -> Html:
+    return section(
+        "words",
+        "Words on this page",
+        facts(
+            ("Data set", "files that belong together, kept with all their earlier versions (a “repo”)"),
+            ("Version", "the state of a data set at one time; it can never change (a “commit”)"),
+            ("Run", "one use of a program, from its start to its end, watched by vfs"),
+            ("Fingerprint", "a number computed from content; two contents that differ never have the same one"),
+            ("Read", "opened by the program that ran, as seen by the computer; not merely handed to it"),
+        ),
+    )
+
+
+def _footer() -> Html:
+    return el(
+        "footer", el("p", f"Written by vfs {__version__}, the versioned file system, from the record in the store.")
+    )

@@ -1,0 +1,87 @@
+"""What an audit report does not know, in plain words. Nothing that is missing goes unsaid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vfs.journal.graph import CommitNode, RunNode
+from vfs.journal.render import words
+from vfs.journal.render.facts import Facts, code_of
+from vfs.journal.render.markup import Html, el, listed, section
+
+# Points in full; a history of a thousand runs without observation is one point and a number.
+_POINTS = 30
+LIMITS = (
+    "No record of this kind shows what a program took from the network, from its own libraries, or from a person at "
+    "the keyboard. Names of people and computers are those that the computers gave; only a signature proves them."
+)
+
+
+def gaps(facts: Facts) -> Html:
+    """The section on known gaps."""
+    points = list(_points(facts))
+    shown = points[:_POINTS]
+    if len(points) > _POINTS:
+        shown.append(f"… and {len(points) - _POINTS:,} more points of this kind, further back")
+    if shown:
+        note = el("div", el("p", el("strong", "This record is not complete.")), listed(*shown), class_="note warn")
+    else:
+        note = el("div", el("p", el("strong", "No gap is known."), " ", _WHOLE), class_="note good")
+    return section("gaps", "Known gaps", note, el("p", LIMITS))
+
+
+_WHOLE = "For every run on this page each file that it opened through vfs was seen and is listed."
+
+
+def _points(facts: Facts) -> Iterator[str]:
+    yield from (f"{words.plain(note)}." for note in facts.graph.notes)
+    for commit in facts.commits():
+        yield from _commit(facts, commit)
+    for run in reversed(facts.runs()):
+        yield from (f"{_title(facts, run)}: {said}" for said in _run(run))
+
+
+def _commit(facts: Facts, commit: CommitNode) -> Iterator[str]:
+    title = words.commit_title(commit.repo, commit.commit)
+    if commit.problem:
+        yield f"{title} cannot be read, so what it came from is not known: {words.plain(commit.problem)}."
+    elif commit.more:
+        yield f"{title}: its history goes on; this page was asked to stop there."
+    elif facts.graph.direction == "up" and facts.maker(commit) is None and not _passes_on(facts, commit):
+        yield f"{title}: nothing is recorded of how it was made."
+
+
+def _passes_on(facts: Facts, commit: CommitNode) -> bool:
+    """True when what made a commit is no part of the question: it only passes on what was made earlier."""
+    return bool(facts.given(commit)) or any(target.id == commit.id for _, target, _ in facts.carried())
+
+
+def _title(facts: Facts, run: RunNode) -> str:
+    made = facts.made(run)
+    what = " and ".join(words.commit_title(node.repo, node.commit) for node in made)
+    return f"The {words.plain(run.kind)} that made {what}" if what else f"A {words.plain(run.kind)}"
+
+
+def _run(run: RunNode) -> Iterator[str]:
+    if run.exit_code:
+        yield f"its program reported a failure (status {run.exit_code})."
+    if run.gaps:
+        reasons = "; ".join(
+            f"{words.plain(reason)} ({count:,})" for reason, count in (run.record.reasons if run.record else ())
+        )
+        why = f": {reasons}" if reasons else ""
+        yield f"{words.counted(run.gaps, 'observation')} lost{why}; it may have read more."
+    if run.level == "none" and run.kind in ("run", "mount"):
+        yield "which files it read was not observed; it may have read all that it was given."
+    if run.kind == "put":
+        yield "files were copied in from a computer. Where they were before is not recorded."
+    yield from _code(run)
+
+
+def _code(run: RunNode) -> Iterator[str]:
+    codes = code_of(run.record)
+    if any(code.dirty for code in codes):
+        yield "its program text had changes that are in no git commit, so it may not be kept anywhere."
+    if run.record and run.record.outside:
+        outside = words.counted(len({item.path for item in run.record.outside}), "file")
+        yield f"it also read {outside} that are not in the store; their names are listed, their content is not kept."
