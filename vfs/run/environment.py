@@ -21,6 +21,11 @@ def inherited() -> dict[bytes, bytes]:
     return environment
 
 
+def as_text(environment: Mapping[bytes, bytes]) -> dict[str, str]:
+    """`environment` with undecodable bytes as surrogates."""
+    return {os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()}
+
+
 def changed(environment: Mapping[_Text, _Text], changes: Mapping[_Text, _Text | None]) -> dict[_Text, _Text]:
     """`environment` with `changes` laid over it; None takes a variable away."""
     kept = {name: value for name, value in environment.items() if name not in changes}

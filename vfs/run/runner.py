@@ -35,7 +35,7 @@ from vfs.repo.commit import commit_tree
 from vfs.repo.library import Library
 from vfs.repo.progress import NoProgress, Progress
 from vfs.run.enter import EnterSpec
-from vfs.run.environment import changed, inherited
+from vfs.run.environment import as_text, changed, inherited
 from vfs.run.inputs import GivenInput, Input, find_inputs, shown_paths, variables
 from vfs.run.output import Written, read_output
 from vfs.run.passing import SignalPassing
@@ -166,7 +166,7 @@ class _Run:
             command=command,
             inputs=[item.commit() for item in given],
             cwd=cwd,
-            environment=changed(os.environ, self.changes),
+            environment=changed(as_text(inherited()), self.changes),
         )
 
     def run(
