@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 import trio
@@ -178,7 +179,13 @@ class Life:
 
     def _open_doors(self, nursery: trio.Nursery) -> None:
         place, port = self._daemon.place, self._daemon.spec.metrics_port
-        actions = {"status": self._status, "stats": self._stats, "flush": self._flush, "stop": self._stop}
+        actions = {
+            "status": self._status,
+            "stats": self._stats,
+            "flush": self._flush,
+            "stop": self._stop,
+            "watch": self._watch_run,
+        }
         control = ControlServer(place.control, actions)
         listeners = [listen_unix(place.metrics), *([listen_loopback(port)] if port else [])]
         collector = CounterCollector(self._daemon.counters, self._daemon.refresh)
@@ -195,6 +202,10 @@ class Life:
     async def _flush(self, request: Request) -> object:
         await self._threads.run(self._daemon.lineage.flush, _LOCAL_SECONDS)
         return None
+
+    async def _watch_run(self, request: Request) -> object:
+        watch = partial(self._daemon.lineage.watch_run, request.pid, outside=request.outside)
+        return await self._threads.run(watch, _LOCAL_SECONDS)
 
     async def _stop(self, request: Request) -> object:
         if request.lazy:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable, Sequence
 
 from vfs.control.spec import MountSpec
-from vfs.errors import JournalError
+from vfs.errors import JournalError, VfsError
 from vfs.files.translate import cause_of
 from vfs.journal.log import Journal
 from vfs.journal.observe import Observer
@@ -17,7 +18,11 @@ from vfs.model.commit import InputCommit
 from vfs.model.entry import Entry
 from vfsd.fanotify import Fanotify
 from vfsd.filesystem import FileSystem, Opened
+from vfsd.outside import outside_of_run
+from vfsd.reporting import Reporting
+from vfsd.teller import Teller
 from vfsd.watch import Watch
+from vfsd.writes import writes_of_layer, writes_of_run
 
 # The levels of a session whose every open is seen: as a request, or reported by the kernel.
 OPENS = "open"
@@ -44,6 +49,7 @@ class Lineage:
         self._gaps = counters.counter(GAPS)
         self._observer = observer
         self._watch: Watch | None = None
+        self._reporting: Reporting | None = None
         # Why the kernel does not report opens, "" while it does.
         self.unreported = "off: no open is recorded" if observer is None else "off: not begun"
 
@@ -52,9 +58,10 @@ class Lineage:
         """`open` or `fanotify` while opens are recorded, `off` when they are not to be, else why they cannot be."""
         if self._observer is None:
             return "off"
+        failure = self._observer.failure or (self._reporting.failure if self._reporting is not None else None)
         if self._watch is None:
-            return self._observer.failure or OPENS
-        return self._watch.failure or self._observer.failure or REPORTS
+            return failure or OPENS
+        return self._watch.failure or failure or REPORTS
 
     @property
     def needs_opens(self) -> bool:
@@ -88,6 +95,35 @@ class Lineage:
             self._watch.start()
             self.unreported = ""
 
+    def watch_run(self, pid: int, *, outside: bool) -> str:
+        """Tell who writes the output of a run from now on, and with `outside` what it opens elsewhere.
+
+        `pid` is a process in the namespace of the run. Why not, "" when it is done. Waits for the mounts.
+        """
+        wanted: list[Callable[[Observer], Teller]] = [lambda observer: writes_of_run(pid, observer, self._watch)]
+        if outside:
+            wanted.append(lambda observer: outside_of_run(pid, observer))
+        return self._report(wanted)
+
+    def watch_layer(self, mountpoint: str, upper: str) -> str:
+        """As `watch_run`: tell who writes the files of the overlay at `mountpoint`, which lie in `upper`."""
+        return self._report([lambda observer: writes_of_layer(mountpoint, upper, observer, self._watch)])
+
+    def _report(self, wanted: Sequence[Callable[[Observer], Teller]]) -> str:
+        if self._observer is None or self._reporting is not None:
+            return "off: no open is recorded" if self._observer is None else "off: begun already"
+        tellers: list[Teller] = []
+        try:
+            _check_wanted()
+            for make in wanted:
+                tellers.append(make(self._observer))
+        except (OSError, VfsError) as error:
+            for teller in tellers:
+                teller.group.close()
+            return f"off: {_why(error) if isinstance(error, OSError) else error}"
+        self._reporting = Reporting(tellers)
+        return ""
+
     def lost(self) -> int:
         """How many opens the journal says were lost. Waits for the disk."""
         rows = self._journal.select("SELECT gaps FROM sessions WHERE session = ?", (self.session,))
@@ -112,12 +148,16 @@ class Lineage:
         """Make every open so far durable; JournalError."""
         if self._watch is not None:
             self._watch.drain()
+        if self._reporting is not None:
+            self._reporting.drain()
         if self._observer is not None:
             self._observer.flush()
 
     def close(self) -> None:
         """Write what is left, end the session if it is ours; JournalError."""
         try:
+            if self._reporting is not None:
+                self._reporting.close()
             if self._watch is not None:
                 self._watch.close()
             if self._observer is not None:
@@ -144,9 +184,13 @@ def open_lineage(spec: MountSpec, counters: Registry) -> Lineage:
 
 def _queue(mountpoint: str) -> Fanotify:
     """A queue of the opens in this mount; OSError."""
+    _check_wanted()
+    return Fanotify(mountpoint)
+
+
+def _check_wanted() -> None:
     if os.environ.get(VARIABLE) == "0":
         raise OSError(errno.ECANCELED, f"{VARIABLE} is 0")
-    return Fanotify(mountpoint)
 
 
 def _why(error: OSError) -> str:

@@ -37,13 +37,13 @@ def _parse(line: bytes) -> MountedAt | None:
     return MountedAt(_plain(left[4]), _plain(right[0]), _plain(right[1]), _plain(left[2]), _plain(right[2]))
 
 
-def mounts() -> list[MountedAt]:
-    """All mounts, oldest first."""
+def mounts(table: str = TABLE) -> list[MountedAt]:
+    """All mounts, oldest first; `table` is that of another process."""
     try:
-        with open(TABLE, "rb") as file:
+        with open(table, "rb") as file:
             lines = file.read().splitlines()
     except OSError as error:
-        raise local_error(TABLE, "read", error) from error
+        raise local_error(table, "read", error) from error
     return [mount for mount in map(_parse, lines) if mount is not None]
 
 

@@ -98,6 +98,11 @@ class Observer:
         with self._telling:
             return self._processes.key_of(tid)
 
+    def latest(self, pid: int) -> int:
+        """The key of the program last described under a number, be it gone; 0 for none."""
+        with self._telling:
+            return self._processes.latest(pid)
+
     def read(
         self, process: int, repo: str, commit: Digest, path: bytes, digest: Digest, *, row: int | None = None
     ) -> None:

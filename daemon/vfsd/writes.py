@@ -1,0 +1,123 @@
+"""Who wrote the files of an output directory or of a writable mount: closes after writing, told to the observer."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, TypeAlias
+
+from vfs.journal.observe import Observer
+from vfs.journal.procfs import mark_of
+from vfsd.group import Group, Report, place_of
+from vfsd.teller import Teller
+from vfsd.watch import Watch
+
+OUTPUT = "/pfs/out"
+# Files whose last opener is remembered, some 150 bytes each.
+_OPENED = 65_536
+
+File: TypeAlias = tuple[int, int]
+# The (device, inode) of a regular file by a descriptor of it; None for what is none, or is gone.
+Identify: TypeAlias = Callable[[int], File | None]
+
+
+class _Closed(NamedTuple):
+    """Closes of one batch, by key and file, which wait for the reads asked for by that number."""
+
+    batch: int
+    asked: int
+    files: list[tuple[int, File]]
+
+
+class Writes(Teller):
+    """Tells who closed which file after writing, by the inode, which stays when a file is renamed.
+
+    A close is told after the opens for reading that came before it, those that `reads` still looks up as well: what a
+    program read before it wrote comes before it in the order. A process is gone, as a rule, when its last close is
+    reported; then it is the program last seen under its number, else who opened the file last.
+    """
+
+    def __init__(self, group: Group, observer: Observer, identify: Identify, reads: Watch | None) -> None:
+        """`reads`: the thread that tells of opens for reading, None where they are told at once."""
+        super().__init__(group, observer)
+        self._identify = identify
+        self._reads = reads
+        self._opened: dict[File, int] = {}
+        self._waiting: deque[_Closed] = deque()
+
+    def tell(self, reports: Iterable[Report], keys: Mapping[int, int]) -> None:
+        """Note who opened what; what was closed waits for the reads before it."""
+        closed: list[tuple[int, File]] = []
+        closers: dict[int, int] = {}
+        for report in reports:
+            file = self._identify(report.fd)
+            if file is None:
+                continue
+            if report.opened and keys.get(report.pid):
+                self._note(file, keys[report.pid])
+            if report.closed:
+                if report.pid not in closers:
+                    closers[report.pid] = self._closer(report.pid)
+                closed.append((closers[report.pid] or self._opened.get(file, 0), file))
+        if closed:
+            self._waiting.append(_Closed(self.taken, self._reads.ask() if self._reads is not None else 0, closed))
+
+    def told(self) -> int:
+        """Tells of the closes before which all reads are told."""
+        while self._waiting and (self._reads is None or self._reads.reached(self._waiting[0].asked)):
+            for key, file in self._waiting.popleft().files:
+                self._observer.wrote(key, *file)
+        return self._waiting[0].batch - 1 if self._waiting else self.taken
+
+    def _note(self, file: File, key: int) -> None:
+        if len(self._opened) >= _OPENED:
+            self._opened.clear()
+        self._opened[file] = key
+
+    def _closer(self, pid: int) -> int:
+        mark = mark_of(pid)
+        # One on its way out has no stack, and no program that could be described.
+        if mark is not None and mark.stack:
+            return self._observer.key(pid)
+        return self._observer.latest(pid)
+
+
+def by_inode(fd: int) -> File | None:
+    """The identity of a file by its own inode."""
+    found = os.fstat(fd)
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
+
+
+class ByUpper:
+    """Identities of files in a writable mount by the inodes of its upper layer, which the mount shows others for."""
+
+    def __init__(self, mountpoint: str, upper: str) -> None:
+        self._prefix = os.fsencode(mountpoint).rstrip(b"/") + b"/"
+        self._upper = os.fsencode(upper)
+
+    def __call__(self, fd: int) -> File | None:
+        """The inode in the upper layer; None while the file is not there, or is another one by now."""
+        shown = os.fstat(fd)
+        path = os.readlink(f"/proc/self/fd/{fd}".encode())
+        if not stat.S_ISREG(shown.st_mode) or not path.startswith(self._prefix):
+            return None
+        try:
+            found = os.lstat(os.path.join(self._upper, path[len(self._prefix) :]))
+        except OSError:
+            return None
+        same = (found.st_mtime_ns, found.st_size) == (shown.st_mtime_ns, shown.st_size)
+        return (found.st_dev, found.st_ino) if same and stat.S_ISREG(found.st_mode) else None
+
+
+def writes_of_run(pid: int, observer: Observer, reads: Watch | None) -> Writes:
+    """Who writes the files in /pfs/out as the process `pid` sees it; OSError."""
+    group = Group([place_of(pid, OUTPUT)], closes=True)
+    return Writes(group, observer, by_inode, reads)
+
+
+def writes_of_layer(mountpoint: str, upper: str, observer: Observer, reads: Watch | None) -> Writes:
+    """Who writes the files of the overlay at `mountpoint`; OSError."""
+    place = os.open(mountpoint, os.O_PATH | os.O_CLOEXEC)
+    return Writes(Group([place], closes=True, everywhere=True), observer, ByUpper(mountpoint, upper), reads)
