@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import machine, own, table
+from bench import machine, own, table, writable
 from bench.datasets import QUICK, Datasets, Scale
 from bench.local import Local
 from bench.measure import Bench, compile_reader
@@ -57,6 +57,7 @@ def _names() -> list[str]:
     return [
         *(f"local/{workload.name}" for workload in LOCAL),
         *(f"own/{name}" for name in own.CELLS),
+        *(f"writable/{name}" for name in writable.CELLS),
         *(f"s3/{name}" for name in CELLS),
     ]
 
@@ -67,14 +68,17 @@ def _run(options: argparse.Namespace, place: Path) -> int:
     bench = Bench(Datasets(place / "data", scale), compile_reader(place / "bin"))
     local = Local(bench, place, say=_say, peers=not options.no_peers)
     mine = own.Own(bench, place, say=_say)
+    layers = writable.Writable(
+        bench, place, compile_reader(place / "bin", "writer"), say=_say, peers=not options.no_peers
+    )
     s3 = S3(bench, place, compile_reader(place / "bin", "proxy"), say=_say)
     about = {**machine.describe(place), "load before": str(machine.load())}
     if options.quick:
         about["scale"] = "quick, a tenth of the sizes that the titles name"
     rows: list[Row] = []
     try:
-        with undone(local.stop, mine.stop, s3.stop):
-            for row in _rows(options, [local.rows, mine.rows, s3.rows]):
+        with undone(local.stop, mine.stop, layers.stop, s3.stop):
+            for row in _rows(options, [local.rows, mine.rows, layers.rows, s3.rows]):
                 rows.append(row)
                 _say(f"  {row.name}: {table.figure(row)} {row.verdict} {row.note}")
     finally:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from vfs.content.codec import decode_part
+from vfs.content.codec import decode_frame, decode_part, ends_of_frames
 from vfs.content.fetcher import Fetcher
+from vfs.content.frames import FRAME
 from vfs.content.guards import Guards, is_plain
 from vfs.content.limits import MIB, check_ref, place
 from vfs.content.page import Page, unpack_page
@@ -51,9 +52,7 @@ class Blobs:
         self._guards = Guards(memory=guards)
         for_pages = memory // PAGE_SHARE
         self._chunks: Fetcher[bytes] = Fetcher(source, self._verified, memory=memory - for_pages, refetched=refetched)
-        self._pages: Fetcher[Page] = Fetcher(
-            source, unpack_page, memory=for_pages, around=PAGES_AROUND, refetched=refetched
-        )
+        self._pages: Fetcher[Page] = Fetcher(source, _page, memory=for_pages, around=PAGES_AROUND, refetched=refetched)
 
     def get(self, ref: BlobRef) -> bytes:
         """The raw bytes of a chunk; Corrupt, naming pack and offset, when they are not what `ref` says."""
@@ -91,23 +90,40 @@ class Blobs:
             return None
         start, size = block
         try:
-            data = _raw_part(ref, start, size, read)
+            data = self._raw_part(ref, start, size, read)
         except VfsError:
             return None
         if data is None or len(data) != size or not self._guards.sound(ref, start, data):
             return None
         return memoryview(data)[skip - start : skip - start + length]
 
-    def _verified(self, raw: bytes, ref: BlobRef) -> bytes:
+    def _raw_part(self, ref: BlobRef, start: int, size: int, read: ReadRange) -> bytes | memoryview | None:
+        """The raw bytes of a part of a chunk, unchecked, as `read` gives them."""
+        if is_plain(ref):
+            return read(ref.pack, ref.offset + 1 + start, size)
+        ends = self._guards.ends(ref)
+        if ends is not None:
+            return _of_frames(ref, ends, start, size, read)
+        stored = read(ref.pack, ref.offset, ref.stored)
+        return None if stored is None else decode_part(stored, start, size, what=place(ref))
+
+    def _verified(self, raw: bytes, ref: BlobRef, stored: memoryview) -> bytes:
         if digest_of(raw) != ref.digest:
             raise Corrupt(f"{place(ref)}: chunk does not hash to {ref.digest.hex()}")
-        self._guards.learn(ref, raw)
+        self._guards.learn(ref, raw, lambda: ends_of_frames(stored, ref.length, what=place(ref)))
         return raw
 
 
-def _raw_part(ref: BlobRef, start: int, size: int, read: ReadRange) -> bytes | memoryview | None:
-    """The raw bytes of a part of a chunk, unchecked, as `read` gives them."""
-    if is_plain(ref):
-        return read(ref.pack, ref.offset + 1 + start, size)
-    stored = read(ref.pack, ref.offset, ref.stored)
-    return None if stored is None else decode_part(stored, start, size, what=place(ref))
+def _page(raw: bytes, ref: BlobRef, stored: memoryview) -> Page:
+    return unpack_page(raw, ref)
+
+
+def _of_frames(ref: BlobRef, ends: Sequence[int], start: int, size: int, read: ReadRange) -> memoryview | None:
+    """The raw bytes of a part of a chunk from the frames that hold it, which end in its stored form at `ends`."""
+    first, last = start // FRAME, (start + size - 1) // FRAME
+    stored = read(ref.pack, ref.offset + ends[first], ends[last + 1] - ends[first])
+    if stored is None:
+        return None
+    frames = [memoryview(stored)[ends[n] - ends[first] : ends[n + 1] - ends[first]] for n in range(first, last + 1)]
+    raw = [decode_frame(frame, what=place(ref)) for frame in frames]
+    return memoryview(raw[0] if len(raw) == 1 else b"".join(raw))[start - first * FRAME :][:size]

@@ -2,7 +2,7 @@
 
 Layout::
 
-    u8 codec    0: the payload is the raw bytes; 1: the payload is one zstd frame that states its content size
+    u8 codec    0: the payload is the raw bytes; 1: one zstd frame that states its content size; 2: frames (see there)
     payload
 
 A stored blob is never longer than the raw bytes plus one.
@@ -11,16 +11,16 @@ A stored blob is never longer than the raw bytes plus one.
 from __future__ import annotations
 
 import threading
+from array import array
 
 import msgspec
 import zstandard
 from xxhash import xxh3_64
 
+from vfs.content.frames import FRAME, frame_ends, join_frames, split_frames, worth_frames
 from vfs.errors import Corrupt
 
-RAW = 0
-ZSTD = 1
-_RAW, _ZSTD = bytes((RAW,)), bytes((ZSTD,))
+RAW, ZSTD, FRAMES = 0, 1, 2
 # Several hundred MB/s a core; higher levels gain a few percent on mixed data for 3 to 10 times the work.
 LEVEL = 1
 # Compression that saves less than this share is not worth the work of every later read.
@@ -51,21 +51,27 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
     check: int
 
 
-def store_form(raw: bytes) -> Stored:
-    """The stored form of `raw`: compressed where that saves at least 5 %, else as it is, without a copy."""
-    codec, payload = _RAW, raw
-    if _worth_trying(memoryview(raw)):
-        packed = _threads.compressor.compress(raw)
+def store_form(raw: bytes, *, in_parts: bool = False) -> Stored:
+    """The stored form of `raw`: compressed where that saves at least 5 %, else as it is, without a copy.
+
+    `in_parts`: it may be read in part, so it is compressed as frames where that costs little room.
+    """
+    codec, payload = RAW, raw
+    view, compress = memoryview(raw), _threads.compressor.compress
+    if _worth_trying(view):
+        framed = in_parts and worth_frames(view, compress)
+        packed = join_frames(view, compress) if framed else compress(raw)
         if len(packed) <= len(raw) * KEEP_RATIO:
-            codec, payload = _ZSTD, packed
-    check = xxh3_64(codec)
+            codec, payload = FRAMES if framed else ZSTD, packed
+    first = bytes((codec,))
+    check = xxh3_64(first)
     check.update(payload)
-    return Stored((codec, payload), len(payload) + 1, check.intdigest())
+    return Stored((first, payload), len(payload) + 1, check.intdigest())
 
 
-def encode(raw: bytes) -> bytes:
+def encode(raw: bytes, *, in_parts: bool = False) -> bytes:
     """The stored form of `raw` as one string of bytes."""
-    return b"".join(store_form(raw).parts)
+    return b"".join(store_form(raw, in_parts=in_parts).parts)
 
 
 def decode(stored: bytes | memoryview, length: int, *, what: str = "blob") -> bytes:
@@ -81,25 +87,39 @@ def decode(stored: bytes | memoryview, length: int, *, what: str = "blob") -> by
         if len(payload) != length:
             raise Corrupt(f"{what}: stored blob holds {len(payload)} bytes, {length} expected")
         return bytes(payload)
-    if codec == ZSTD:
-        return _decompress(payload, length, what)
-    raise Corrupt(f"{what}: stored blob has codec {codec}, this version knows 0 and 1")
+    if codec in (ZSTD, FRAMES):
+        return _decompress(codec, payload, length, what)
+    raise Corrupt(f"{what}: stored blob has codec {codec}, this version knows 0 to {FRAMES}")
 
 
-def decode_part(stored: bytes | memoryview, start: int, size: int, *, what: str = "blob") -> bytes | memoryview:
-    """`size` raw bytes from `start` of a stored blob, decompressed no further than that; shorter where it ends.
+def ends_of_frames(stored: memoryview, length: int, *, what: str = "blob") -> array[int] | None:
+    """Where the frames of a stored blob of `length` raw bytes begin and end, in bytes of it; None if it has none."""
+    if not stored or stored[0] != FRAMES:
+        return None
+    return array("I", (1 + end for end in frame_ends(stored[1:], length, what)))
+
+
+def decode_part(stored: bytes | memoryview, start: int, size: int, *, what: str = "blob") -> memoryview:
+    """`size` raw bytes from `start` of a stored blob of one frame, decompressed no further; shorter where it ends.
 
     Nothing but the range is checked: the frame may hold what it should not. Corrupt when it is no frame at all.
     """
     view = memoryview(stored)
-    codec, payload = view[0] if view else -1, view[1:]
-    if codec == RAW:
-        return payload[start : start + size]
-    if codec != ZSTD:
-        raise Corrupt(f"{what}: stored blob has codec {codec}, this version knows 0 and 1")
+    if not view or view[0] != ZSTD:
+        raise Corrupt(f"{what}: stored blob is not one compressed frame")
     try:
-        with _threads.decompressor.stream_reader(payload, closefd=False) as reader:
+        with _threads.decompressor.stream_reader(view[1:], closefd=False) as reader:
             return memoryview(reader.read(start + size))[start:]
+    except zstandard.ZstdError as error:
+        raise Corrupt(f"{what}: stored blob cannot be decompressed: {error}") from error
+
+
+def decode_frame(frame: memoryview, *, what: str = "blob") -> bytes:
+    """The raw bytes of one of the frames of a blob; Corrupt. Allocates no more than a frame may hold."""
+    try:
+        if not 0 < zstandard.get_frame_parameters(frame).content_size <= FRAME:
+            raise Corrupt(f"{what}: compressed frame of more than {FRAME} bytes")
+        return _threads.decompressor.decompress(frame, max_output_size=FRAME)
     except zstandard.ZstdError as error:
         raise Corrupt(f"{what}: stored blob cannot be decompressed: {error}") from error
 
@@ -114,14 +134,20 @@ def _worth_trying(view: memoryview) -> bool:
     return packed < SAMPLES * SAMPLE_SIZE * PROBE_RATIO
 
 
-def _decompress(payload: memoryview, length: int, what: str) -> bytes:
+def _decompress(codec: int, payload: memoryview, length: int, what: str) -> bytes:
     try:
+        if codec == FRAMES:
+            return _sized(split_frames(payload, length, _threads.decompressor, what), length, what)
         claimed = zstandard.get_frame_parameters(payload).content_size
         if claimed != length:
             raise Corrupt(f"{what}: compressed blob claims {claimed} bytes, {length} expected")
         raw = _threads.decompressor.decompress(payload, max_output_size=length, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise Corrupt(f"{what}: stored blob cannot be decompressed: {error}") from error
+    return _sized(raw, length, what)
+
+
+def _sized(raw: bytes, length: int, what: str) -> bytes:
     if len(raw) != length:
         raise Corrupt(f"{what}: compressed blob holds {len(raw)} bytes, {length} expected")
     return raw

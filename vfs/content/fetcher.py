@@ -19,10 +19,12 @@ from vfs.model.entry import BlobRef
 T = TypeVar("T")
 # Bytes of Python objects around a cached value.
 _OVERHEAD = 256
+# The stored form of what was read without it.
+_NOTHING = memoryview(b"")
 
 
 class Fetcher(Generic[T]):
-    """Blobs by reference, as what `verify(raw, ref)` makes of their raw bytes. Thread-safe.
+    """Blobs by reference, as what `verify(raw, ref, stored)` makes of their raw bytes. Thread-safe.
 
     Invariants: only what `verify` accepted is returned or cached. Each blob being read has one future
     in `_coming`, settled by the thread that put it there, whatever happens; a thread settles its own
@@ -32,7 +34,7 @@ class Fetcher(Generic[T]):
     def __init__(
         self,
         source: PackSource,
-        verify: Callable[[bytes, BlobRef], T],
+        verify: Callable[[bytes, BlobRef, memoryview], T],
         *,
         memory: int,
         around: int = 0,
@@ -99,7 +101,7 @@ class Fetcher(Generic[T]):
         """Settle a blob that lies on local disk as it is, without copying it; what is odd is read the other way."""
         try:
             raw = self._source.plain(ref)
-            value = None if raw is None else self._verify(raw, ref)
+            value = None if raw is None else self._verify(raw, ref, _NOTHING)
         except (Corrupt, StoreError):
             return False
         if value is not None:
@@ -150,7 +152,8 @@ class Fetcher(Generic[T]):
         view, damaged = memoryview(data), list[tuple[BlobRef, Exception]]()
         for ref in refs:
             try:
-                value = self._verify(_raw(view, ref.offset - start, ref), ref)
+                stored = _stored(view, ref.offset - start, ref)
+                value = self._verify(decode(stored, ref.length, what=place(ref)), ref, stored)
             except Exception as error:
                 damaged.append((ref, error))
             else:
@@ -180,8 +183,8 @@ class Fetcher(Generic[T]):
             self._arrived(ref, future)
 
 
-def _raw(data: memoryview, at: int, ref: BlobRef) -> bytes:
+def _stored(data: memoryview, at: int, ref: BlobRef) -> memoryview:
     stored = data[at : at + ref.stored]
     if len(stored) < ref.stored:
         raise Corrupt(f"{place(ref)}: pack is truncated: {len(stored)} of {ref.stored} bytes are there")
-    return decode(stored, ref.length, what=place(ref))
+    return stored

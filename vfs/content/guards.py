@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 from array import array
+from collections.abc import Callable
 
+import msgspec
 import xxhash
 
 from vfs.content.limits import MIB
@@ -24,20 +26,34 @@ MEMORY = 32 * MIB
 _OVERHEAD = 330
 
 
+class _Known(msgspec.Struct, frozen=True, gc=False):
+    """What is known of one chunk: its guards, and for a location of it where its frames end, if it has any."""
+
+    guards: array[int]
+    ends: array[int] | None
+
+
 class Guards:
     """The guards of chunks that were verified, by digest; those used longest ago go first. Thread-safe."""
 
     def __init__(self, *, memory: int = MEMORY) -> None:
         """`memory`: bytes that they may take; 0 keeps none."""
         self._memory = memory
-        self._kept: ByteLRU[bytes, array[int]] = ByteLRU(memory)
+        self._kept: ByteLRU[bytes, _Known] = ByteLRU(memory)
         self._seed = int.from_bytes(os.urandom(8), "little")
 
-    def learn(self, ref: BlobRef, raw: bytes) -> None:
-        """Remember the guards of a chunk whose raw bytes hash to its digest."""
+    def learn(self, ref: BlobRef, raw: bytes, ends: Callable[[], array[int] | None]) -> None:
+        """Remember the guards of a chunk whose raw bytes hash to its digest, and where its frames end."""
         if self._memory and self._kept.get(_key(ref)) is None:
-            guards = self._of(memoryview(raw))
-            self._kept.put(_key(ref), guards, len(guards) * guards.itemsize + _OVERHEAD)
+            known = _Known(self._of(memoryview(raw)), None if is_plain(ref) else ends())
+            size = len(known.guards) * known.guards.itemsize + len(known.ends or ()) * 4
+            self._kept.put(_key(ref), known, size + _OVERHEAD)
+
+    def ends(self, ref: BlobRef) -> array[int] | None:
+        """Where the frames of the stored chunk end, as `ends_of_frames` says it; None when that is not known."""
+        known = self._kept.get(_key(ref))
+        # One chunk may lie in several packs, stored in another way in each.
+        return known.ends if known is not None and known.ends and known.ends[-1] == ref.stored else None
 
     def block(self, ref: BlobRef, skip: int, length: int) -> tuple[int, int] | None:
         """The range (start, length) of raw bytes to read for a part of a chunk; None when it cannot be checked."""
@@ -48,9 +64,9 @@ class Guards:
 
     def sound(self, ref: BlobRef, start: int, data: bytes | memoryview) -> bool:
         """Whether `data`, whole blocks from `start` of a chunk, are what was verified."""
-        guards = self._kept.get(_key(ref))
+        known = self._kept.get(_key(ref))
         found = self._of(memoryview(data))
-        return guards is not None and guards[start // BLOCK : start // BLOCK + len(found)] == found
+        return known is not None and known.guards[start // BLOCK : start // BLOCK + len(found)] == found
 
     def _of(self, raw: memoryview) -> array[int]:
         blocks = (raw[at : at + BLOCK] for at in range(0, len(raw), BLOCK))

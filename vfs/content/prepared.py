@@ -37,9 +37,9 @@ class Preparer:
 
     def chunk(self, raw: bytes) -> Prepared:
         """A chunk by its digest."""
-        return self.blob(digest_of(raw), raw)
+        return self.blob(digest_of(raw), raw, in_parts=True)
 
-    def blob(self, key: bytes, raw: bytes) -> Prepared:
-        """`raw`, whose key is `key`, compressed unless it is stored already."""
+    def blob(self, key: bytes, raw: bytes, *, in_parts: bool = False) -> Prepared:
+        """`raw`, whose key is `key`, compressed (`in_parts`: see `store_form`) unless it is stored already."""
         ref = self._pending.find(key) or self._known.find(key)
-        return Prepared(key, len(raw), ref or store_form(raw))
+        return Prepared(key, len(raw), ref or store_form(raw, in_parts=in_parts))
