@@ -58,9 +58,8 @@ def outputs(library: Library, made: StoredCommit, sealed: Sealed | None) -> froz
     """What a commit made or changed: by its record, else by what differs from its parent."""
     if sealed is not None and sealed.record.outputs:
         return frozenset(output.path for output in sealed.record.outputs)
-    return frozenset(
-        change.path for change in changes(library, made) if change.new is not None and change.new.kind is not Kind.DIR
-    )
+    new = (change.new for change in changes(library, made))
+    return frozenset(entry.path for entry in new if entry is not None and entry.kind is not Kind.DIR)
 
 
 def copied(library: Library, made: StoredCommit, given: StoredCommit, paths: frozenset[bytes]) -> frozenset[bytes]:

@@ -15,6 +15,8 @@ from vfs.journal.graph import (
     Role,
     RunNode,
     Scope,
+    Subject,
+    Version,
     commit_key,
     files_key,
     run_key,
@@ -127,10 +129,18 @@ class Builder:
         if text not in self._notes:
             self._notes.append(text)
 
-    def graph(self, direction: Direction, root: str, path: bytes | None) -> Graph:
+    def graph(
+        self,
+        direction: Direction,
+        root: str,
+        path: bytes | None,
+        *,
+        subject: Subject = "lineage",
+        versions: tuple[Version, ...] = (),
+    ) -> Graph:
         """What was found."""
         nodes, edges = tuple(self._nodes.values()), tuple(self._edges.values())
-        return Graph(direction, root, path, nodes, edges, tuple(self._notes))
+        return Graph(direction, root, path, nodes, edges, tuple(self._notes), subject, versions)
 
     def _node(self, node: Node) -> str:
         self._nodes.setdefault(node.id, node)

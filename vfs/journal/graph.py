@@ -145,6 +145,11 @@ class Graph:
         """The nodes by their id."""
         return {node.id: node for node in self.nodes}
 
+    def affected(self) -> list[CommitNode]:
+        """Downwards: the commits that hold something made from what was asked about, the nearest first."""
+        nodes = (node for node in self.nodes if isinstance(node, CommitNode) and node.id != self.root)
+        return [node for node in nodes if node.direct or node.possible]
+
 
 def commit_key(repo: str, commit: Digest) -> str:
     """The id of the node of a commit."""

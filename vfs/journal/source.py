@@ -74,8 +74,8 @@ class Source(msgspec.Struct, frozen=True):
         """The paths of the source that are the same in `given`."""
         if self.versions is not None:
             return frozenset(self._present(given, self.versions))
-        made = (change for change in changes(self.library, self.stored) if change.new is not None)
-        paths = frozenset(change.path for change in made if change.new is not None and change.new.kind is not Kind.DIR)
+        new = (change.new for change in changes(self.library, self.stored))
+        paths = frozenset(entry.path for entry in new if entry is not None and entry.kind is not Kind.DIR)
         if given.id == self.stored.id:
             return paths
         found = origins.of(given, paths)

@@ -195,7 +195,7 @@ def test_several_outputs_have_the_inputs_of_each_in_the_order_of_the_record() ->
 
 
 def test_thousands_of_outputs_and_reads_are_indexed_once() -> None:
-    """20,000 writers in a chain of forks, each linked to the one before: bounded work, whatever the order of questions."""
+    """20,000 writers in a chain of forks, each linked to the one before: bounded work, whatever is asked."""
     count = 20_000
     processes = [proc(key, key - 1, key - 1) for key in range(1, count + 1)]
     reads = [(key, f"r{key}", key) for key in range(1, count + 1)]

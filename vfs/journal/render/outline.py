@@ -71,11 +71,24 @@ class Outline:
         """What is worth a line of its own about a node."""
         node = self.nodes[id]
         if isinstance(node, RunNode):
-            return [", ".join(fact for fact in (*words.run_facts(node), words.run_watch(node)) if fact)]
+            facts = ", ".join(fact for fact in (*words.run_facts(node), words.run_watch(node)) if fact)
+            scope = words.run_scope(node, self._shown(id)) if self.up else ""
+            return [facts, *([scope] if scope else [])]
         if isinstance(node, CommitNode):
             lost = [f"cannot be read: {words.plain(node.problem)}"] if node.problem else []
             return [*lost, *(["… more beyond this depth"] if node.more else [])]
         return []
+
+    def outcome(self, step: Step, limit: int | None) -> list[str]:
+        """What of the commit at `step` was made from what was asked about."""
+        node = self.nodes[step.id]
+        return words.outcome(node, limit) if isinstance(node, CommitNode) else []
+
+    def _shown(self, id: str) -> int:
+        groups = (self.nodes.get(self._far(edge)) for edge in self._next.get(id, []))
+        return len(
+            {(node.repo, node.commit, file) for node in groups if isinstance(node, FilesNode) for file in node.files}
+        )
 
     def _facts(self, node: Node) -> list[str]:
         return words.commit_facts(node) if isinstance(node, CommitNode) else []
@@ -88,16 +101,23 @@ class Outline:
         seen_all = isinstance(run, RunNode) and run.level in SEEN_ALL and not run.gaps
         return "given, and read nothing of, " if seen_all else "given "
 
+    def _read(self, step: Step, files: str) -> str:
+        if step.count or step.files is None:
+            return f"read {files} of "
+        return "listed directories of " if step.files.listed else "looked for names in "
+
     def _lead(self, step: Step) -> str:
         files = words.counted(step.count, "file")
         match step.role:
             case "read":
-                return f"read {files} of " if self.up else "read by "
+                return self._read(step, files) if self.up else "read by " if step.count else "names seen by "
             case "given":
                 return self._given(step) if self.up else "given to "
             case "carried":
                 return f"{files} from " if self.up else f"{files} still in " if step.count else "goes on in "
             case "made" if not self.up:
                 return "made "
+            case "replaced":
+                return "in place of "
             case _:
                 return ""

@@ -61,7 +61,8 @@ def arrows(graph: Graph) -> Iterator[Arrow]:
     names = {node.id: f"n{number}" for number, node in enumerate(graph.nodes)}
     for edge in graph.edges:
         if edge.source in names and edge.target in names:
-            yield Arrow(names[edge.source], names[edge.target], _word(edge), edge.role == "carried")
+            faint = edge.role in ("carried", "replaced") or edge.certainty == "possible"
+            yield Arrow(names[edge.source], names[edge.target], _word(edge), faint)
 
 
 def _word(edge: Edge) -> str:
@@ -70,6 +71,10 @@ def _word(edge: Edge) -> str:
             return "given"
         case "carried":
             return f"{words.counted(edge.files, 'file')} kept" if edge.files else "kept"
+        case "replaced":
+            return "replaced by"
+        case "made" if edge.certainty == "possible":
+            return "possibly"
         case _:
             return ""
 
@@ -94,6 +99,10 @@ def _commit(node: CommitNode) -> tuple[Look, str, list[str], str]:
     lines = words.commit_facts(node)
     if node.problem:
         return "lost", title, [*lines, "cannot be read"], words.plain(node.problem)
+    for head, paths in (("made from it", node.direct), ("possibly", node.possible)):
+        if paths:
+            lines.append(f"{head}: {words.counted(len(paths), 'path')}")
+    lines.extend(words.plain(ref) for ref in (node.refs or ())[:FEW])
     more = ["… more beyond this depth"] if node.more else []
     return "commit", title, [*lines, *more], f"{words.plain(node.repo)} {node.commit.hex()}"
 

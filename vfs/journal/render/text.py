@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from vfs.journal.graph import Graph
 from vfs.journal.render import words
+from vfs.journal.render.blamed import render_blame
+from vfs.journal.render.impacted import render_impact
 from vfs.journal.render.outline import Outline, Step
 
 # Names shown of a group of files.
@@ -19,8 +21,19 @@ _NOTHING = {
 def render_text(graph: Graph, *, full: bool = False) -> str:
     """The tree, a line per node and more for details; of a group of files the first 5, or all when `full`.
 
-    A node that can be reached in several ways is shown in full once.
+    A node that can be reached in several ways is shown in full once. An impact is a list of commits to act on, a
+    blame a list of versions or entries.
     """
+    match graph.subject:
+        case "impact":
+            return render_impact(graph, full=full)
+        case "blame":
+            return render_blame(graph)
+        case "lineage":
+            return _tree(graph, full=full)
+
+
+def _tree(graph: Graph, *, full: bool) -> str:
     lines = list(_lines(Outline(graph, full=full), limit=None if full else FEW))
     if not graph.edges:
         lines.append(f"└─ {_NOTHING[graph.direction]}")
@@ -48,9 +61,11 @@ def _details(outline: Outline, step: Step, *, again: bool, limit: int | None) ->
     if not again:
         yield from outline.details(step.id)
     if step.files is not None:
-        if not outline.up:
+        if not outline.up and step.count:
             yield f"{words.counted(step.count, 'file')}:"
         yield from (f"  {name}" for name in words.paths(step.files, limit))
+    if not again:
+        yield from outline.outcome(step, limit)
 
 
 def _branches(below: list[Step], indent: str) -> Iterator[tuple[Step, str, str]]:

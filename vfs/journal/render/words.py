@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from vfs.journal.graph import CommitNode, FilesNode, RunNode
 from vfs.model.ids import Digest, short
@@ -34,9 +36,22 @@ def first_line(message: str) -> str:
     return cut(plain(message.strip().partition("\n")[0]), _MESSAGE)
 
 
+_zone: ContextVar[Callable[[float], time.struct_time]] = ContextVar("zone", default=time.localtime)
+
+
+@contextmanager
+def in_utc() -> Iterator[None]:
+    """Times are in UTC meanwhile: for what is kept, and read elsewhere."""
+    token = _zone.set(time.gmtime)
+    try:
+        yield
+    finally:
+        _zone.reset(token)
+
+
 def minute(time_ns: int) -> str:
     """A local time, to the minute."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(time_ns // _SECOND))
+    return time.strftime("%Y-%m-%d %H:%M", _zone.get()(time_ns // _SECOND))
 
 
 def rfc3339(time_ns: int) -> str:
@@ -79,28 +94,69 @@ def run_watch(run: RunNode) -> str:
         return f"{counted(run.gaps, 'read')} lost: the list of files is not complete"
     if run.level == "none":
         return "reads not observed" if run.kind in ("run", "mount") else ""
-    return f"{counted(run.processes, 'process')}, {counted(run.reads, 'file')} read"
+    facts = [counted(run.processes, "process"), f"{counted(run.reads, 'file')} read"]
+    if run.listed:
+        facts.append(f"{counted(run.listed, 'directory')} listed")
+    if run.absent:
+        facts.append(f"{counted(run.absent, 'name')} looked for in vain")
+    return ", ".join(facts)
+
+
+def run_scope(run: RunNode, shown: int) -> str:
+    """Which of the inputs of a run are shown, `shown` of its files; "" where nothing is to be said."""
+    if run.scope == "own":
+        return (
+            f"narrowed to {shown:,} of {counted(run.reads, 'file')}: what the process that wrote it, and those it had "
+            "data from, had read by then (--whole-run shows all)"
+        )
+    return f"all inputs of the run: {plain(run.reason)}" if run.reason and run.reads else ""
 
 
 def counted(number: int, word: str) -> str:
     """`3 files`, `1 file`, `10,000 files`."""
-    plural = word + ("es" if word.endswith("s") else "s")
+    plural = word[:-1] + "ies" if word.endswith("y") else word + ("es" if word.endswith("s") else "s")
     return f"{number:,} {word if number == 1 else plural}"
 
 
 def files_title(node: FilesNode) -> str:
-    """How many files were read."""
-    return f"{counted(len(node.files), 'file')} read"
+    """How many files were read, or what else was had."""
+    if node.files:
+        return f"{counted(len(node.files), 'file')} read"
+    return "names alone" if node.listed or node.absent else "0 files read"
 
 
 def paths(node: FilesNode, limit: int | None) -> list[str]:
-    """The first `limit` paths (None: all), and how many more there are."""
-    shown = [printable(path) for path, _ in node.files[:limit]]
-    more = len(node.files) - len(shown)
+    """The first `limit` files (None: all), and how many more there are; the other inputs counted, or all by name."""
+    lines = some([path for path, _ in node.files], limit)
+    if limit is None:
+        lines.extend(f"listed {printable(path) or '/'}" for path in node.listed)
+        lines.extend(f"looked for {printable(path)} in vain" for path in node.absent)
+        return lines
+    if node.listed:
+        lines.append(f"listed {counted(len(node.listed), 'directory')}")
+    if node.absent:
+        lines.append(f"looked for {counted(len(node.absent), 'name')} in vain")
+    return lines
+
+
+def some(names: Sequence[bytes], limit: int | None) -> list[str]:
+    """The first `limit` names (None: all), and how many more there are."""
+    shown = [printable(name) for name in names[:limit]]
+    more = len(names) - len(shown)
     # One file more takes no more room than the line that says so.
     if more == 1:
-        return [*shown, printable(node.files[-1][0])]
+        return [*shown, printable(names[-1])]
     return [*shown, f"… and {more:,} more"] if more else shown
+
+
+def outcome(node: CommitNode, limit: int | None) -> list[str]:
+    """Downwards: which paths of a commit were made from what was asked about, the certain ones first."""
+    lines = []
+    for head, found in (("made from it", node.direct), ("possibly made from it", node.possible)):
+        if found:
+            lines.append(f"{head}: {counted(len(found), 'path')}")
+            lines.extend(f"  {name}" for name in some(found, limit))
+    return lines
 
 
 def commit_facts(node: CommitNode) -> list[str]:

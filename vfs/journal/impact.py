@@ -1,0 +1,47 @@
+"""Impact: all that was made from a file or a commit, as a list to act on; the rules are in docs/LINEAGE.md."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from vfs.errors import Corrupt, NotFound, ObjectMissing
+from vfs.journal.graph import CommitNode, Graph, Node
+from vfs.journal.holders import Holders
+from vfs.journal.lineage import down
+from vfs.journal.origins import files_below
+from vfs.repo.commits import read_commit
+from vfs.repo.library import Library
+from vfs.repo.resolve import Resolved
+
+
+def impact(
+    library: Library,
+    resolved: Resolved,
+    *,
+    depth: int | None = None,
+    listings: bool = False,
+    all_versions: bool = False,
+) -> Graph:
+    """What was made from a revision and its path, as `down` finds it, and which refs still hold which of it.
+
+    The root's own `refs` are those in which what was asked about still is. Errors as those of `down`.
+    """
+    graph = down(library, resolved, depth=depth, listings=listings, all_versions=all_versions)
+    affected = graph.affected()
+    holders = Holders(library, {resolved.repo, *(node.repo for node in affected)})
+    known: dict[str, Node] = {node.id: _with_refs(library, holders, node) for node in affected}
+    root = graph.by_id()[graph.root]
+    if isinstance(root, CommitNode):
+        tree = library.tree(resolved.stored)
+        asked = files_below(tree, graph.path) if graph.path is not None else {b""}
+        known[root.id] = dataclasses.replace(root, refs=holders.of(resolved.stored, asked))
+    nodes = tuple(known.get(node.id, node) for node in graph.nodes)
+    return dataclasses.replace(graph, nodes=nodes, notes=(*graph.notes, *holders.problems), subject="impact")
+
+
+def _with_refs(library: Library, holders: Holders, node: CommitNode) -> CommitNode:
+    try:
+        stored = read_commit(library, node.repo, node.commit)
+    except (NotFound, ObjectMissing, Corrupt):
+        return node
+    return dataclasses.replace(node, refs=holders.of(stored, (*node.direct, *node.possible)))
