@@ -1,8 +1,8 @@
 """`python -m vfs.run.enter SPEC FD RUNNER`: sets up a run's namespace, runs the command there, and says how it ended.
 
 A process of its own because namespaces need one with a single thread, and forking from one with several is
-not safe. Imports little, so that it is up in some 20 ms. What it reports goes to the descriptor FD as one JSON
-object: `{"code": …, "leftovers": …}` or `{"wire": …, "message": …}`.
+not safe. Imports little, so that it is up in some 20 ms. What it says goes to the socket FD as JSON objects: in the end
+`{"code": …, "leftovers": …}` or `{"wire": …, "message": …}`, and before, when the run is watched, that it is ready.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from vfs.errors import LocalIOError, VfsError
+from vfs.run.conversation import READY, say, told_to_go
 from vfs.run.environment import changed, inherited
 from vfs.run.namespace import enter
 from vfs.run.supervisor import Supervisor
@@ -28,6 +29,7 @@ class EnterSpec:
     """What to set up and what to run; paths and words with undecodable bytes as surrogates.
 
     `mask`: the signals that the command is to find blocked; `changes`: what it finds otherwise in our environment.
+    `watched`: the runner has our namespace watched, before the command starts and until it hangs up.
     """
 
     views: str
@@ -36,6 +38,7 @@ class EnterSpec:
     command: list[str]
     mask: list[int]
     changes: dict[str, str | None] = field(default_factory=dict)
+    watched: bool = False
 
     def write(self, path: Path) -> None:
         """Write it for the process that enters."""
@@ -60,25 +63,26 @@ def main(words: Sequence[str]) -> int:
     try:
         spec = EnterSpec.read(path)
         enter(views=spec.views, out=spec.out, root=spec.root)
+        if spec.watched and not _may_go(fd):
+            return _FAILED
         environment = changed(inherited(), _encoded(spec.changes))
         ended = Supervisor(runner, spec.mask).run([os.fsencode(word) for word in spec.command], environment)
     except VfsError as error:
-        _report(fd, {"wire": error.wire, "message": str(error)})
+        say(fd, {"wire": error.wire, "message": str(error)})
         return _FAILED
-    _report(fd, asdict(ended))
+    say(fd, asdict(ended))
+    if spec.watched:
+        told_to_go(fd)
     return _DONE
+
+
+def _may_go(fd: int) -> bool:
+    say(fd, READY)
+    return told_to_go(fd)
 
 
 def _encoded(changes: dict[str, str | None]) -> dict[bytes, bytes | None]:
     return {os.fsencode(name): None if value is None else os.fsencode(value) for name, value in changes.items()}
-
-
-def _report(fd: int, said: dict[str, object]) -> None:
-    try:
-        os.write(fd, json.dumps(said).encode("ascii"))
-    except BrokenPipeError:
-        # The runner is gone, and nobody else wants to know.
-        return
 
 
 if __name__ == "__main__":

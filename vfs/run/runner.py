@@ -7,10 +7,7 @@ goes wrong nothing is committed and the output directory is kept; what stands th
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -20,11 +17,10 @@ import msgspec
 from vfs.control.client import Client
 from vfs.control.dead import clear_dead
 from vfs.control.launch import start
-from vfs.control.registry import Registry
+from vfs.control.registry import Mount, Registry
 from vfs.control.spec import MountSpec, new_id
 from vfs.control.stop import stop
-from vfs.errors import DaemonError, UsageError, VfsError, from_wire
-from vfs.files.translate import cause_of
+from vfs.errors import DaemonError, UsageError, VfsError
 from vfs.journal.log import Journal
 from vfs.journal.record import run_record
 from vfs.journal.session import begin_session, end_session, note_commit
@@ -34,19 +30,18 @@ from vfs.model.revision import Revision
 from vfs.repo.commit import commit_tree
 from vfs.repo.library import Library
 from vfs.repo.progress import NoProgress, Progress
-from vfs.run.enter import EnterSpec
 from vfs.run.environment import as_text, changed, inherited
+from vfs.run.execution import Execution
 from vfs.run.inputs import GivenInput, Input, find_inputs, shown_paths, variables
 from vfs.run.output import Written, read_output
-from vfs.run.passing import SignalPassing
 from vfs.run.place import RunPlace, places
-from vfs.run.supervisor import PASSED_ON
 from vfs.run.target import RunTarget, default_message, find_target, made
+from vfs.run.watching import check_trace, no_trace
 from vfs.store.marked import marker_of
 
-_REPORT_MAX = 1 << 16
 # The command was never started, and the process that was to start it said why.
 _NOT_STARTED = 1
+_DIED = "the mount of the inputs died under the command"
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -76,6 +71,7 @@ def run(
     author: str | None = None,
     progress: Progress | None = None,
     on_place: Callable[[Path], None] | None = None,
+    trace_outside: bool = False,
 ) -> RunResult:
     """Run `command` over `inputs`; commit what it writes to the branch `output` when it ends with 0.
 
@@ -83,7 +79,8 @@ def run(
     Before anything starts: UsageError, and what `resolve` raises. MountError when inputs or namespace cannot be
     had. After the command: DaemonError when its inputs failed under it, Conflict when the branch was moved and
     cannot be merged, Refused for output that cannot be read; then the message names where the output is kept.
-    `on_place` is told that directory before the command starts.
+    `on_place` is told that directory before the command starts. `trace_outside`: list the files that the processes
+    open outside of /pfs as well; Refused, before anything starts, where that cannot be seen.
     """
     words = [os.fsencode(word) for word in command]
     if not words or not words[0]:
@@ -103,6 +100,7 @@ def run(
         author=author,
         progress=progress,
         on_place=on_place,
+        trace_outside=trace_outside,
     )
 
 
@@ -120,6 +118,7 @@ def run_given(
     cwd: bytes | None = None,
     changes: Mapping[str, str | None] | None = None,
     stdout: int | None = None,
+    trace_outside: bool = False,
 ) -> RunResult:
     """As `run`, with what that looks up found already. Without `target` nothing is committed or kept of a good run.
 
@@ -127,9 +126,12 @@ def run_given(
     `cwd`: where the command runs, here by default; `changes` are laid over our environment, None takes a variable away.
     `stdout`: the descriptor that is the command's standard output, ours by default.
     """
+    if trace_outside:
+        check_trace()
     _clear_dead_mounts(library.settings.state_dir)
     with Journal.open(library.settings.state_dir) as journal:
         one = _Run(library, journal, given, target, command, examine=examine, cwd=cwd, changes=changes, stdout=stdout)
+        one.trace_outside = trace_outside
         return one.run(message or default_message(command), author, progress or NoProgress(), on_place)
 
 
@@ -158,6 +160,7 @@ class _Run:
         self.cwd = cwd
         self.stdout = stdout
         self.changes = dict(changes or {})
+        self.trace_outside = False
         self.place = RunPlace.create(library.settings.state_dir)
         self.session = begin_session(
             journal,
@@ -179,8 +182,7 @@ class _Run:
                 self._mount(mounted)
                 if on_place is not None:
                     on_place(self.place.out)
-                code, leftovers = self._execute()
-                lost = self._flush()
+                code, leftovers, lost = self._execute()
             if code:
                 return RunResult(code, self.session, None, self._kept(), leftovers, lost)
             if lost:
@@ -221,48 +223,45 @@ class _Run:
         start(spec)
         mounted.callback(_unmount, point, settings.state_dir)
 
-    def _execute(self) -> tuple[int, int]:
-        """(exit code, leftovers) of the command."""
-        reader, writer = os.pipe2(os.O_CLOEXEC)
-        try:
-            with SignalPassing() as signals:
-                try:
-                    self._write_spec(signals)
-                    process = signals.start(lambda: self._spawn(writer))
-                finally:
-                    os.close(writer)
-                process.wait()
-            return _understood(os.read(reader, _REPORT_MAX), process.returncode)
-        finally:
-            os.close(reader)
+    def _execute(self) -> tuple[int, int, tuple[str, ...]]:
+        """(exit code, leftovers, what could not be recorded) of the command."""
+        execution = Execution(
+            place=self.place,
+            command=self.command,
+            variables=variables(self.given),
+            changes=self.changes,
+            cwd=self.cwd,
+            stdout=self.stdout,
+            watch=self._watch,
+            flush=self._flush,
+        )
+        return execution.run()
 
-    def _write_spec(self, signals: SignalPassing) -> None:
-        place = self.place
-        words = [os.fsdecode(word) for word in self.command]
-        mask = sorted(int(number) for number in signals.mask)
-        EnterSpec(str(place.views), str(place.out), str(place.root), words, mask, self.changes).write(place.enter)
-
-    def _spawn(self, report: int) -> subprocess.Popen[bytes]:
-        words = [sys.executable, "-P", "-m", "vfs.run.enter", str(self.place.enter), str(report), str(os.getpid())]
-        environment = {**inherited(), **{os.fsencode(k): os.fsencode(v) for k, v in variables(self.given).items()}}
-        os.set_inheritable(report, True)
-        try:
-            # Descriptors that our caller left open for the command (`3< file`, `<(…)`) are its own as well.
-            return subprocess.Popen(words, env=environment, cwd=self.cwd, stdout=self.stdout, close_fds=False)
-        except OSError as error:
-            raise DaemonError(f"run: {words[0]}: cannot be executed: {cause_of(error)}") from error
+    def _watch(self, pid: int) -> None:
+        """Have the daemon record what the processes in the namespace of `pid` write; Refused when more is asked for."""
+        mount = self._find_mount()
+        if mount is None:
+            raise DaemonError(f"run: {_DIED}")
+        with Client(mount.place) as client:
+            missing = client.watch_run(pid, outside=self.trace_outside)
+        if missing and self.trace_outside:
+            raise no_trace(missing)
 
     def _flush(self) -> tuple[str, ...]:
         """Make the daemon write down what was read. A line that says so when it is not there any more."""
-        mount = Registry(self.library.settings.state_dir).find(str(self.place.views))
-        if mount is None or not mount.alive:
-            return ("the mount of the inputs died under the command",)
+        mount = self._find_mount()
+        if mount is None:
+            return (_DIED,)
         try:
             with Client(mount.place) as client:
                 client.flush()
         except VfsError as error:
             return (f"what the command read could not be recorded: {error}",)
         return ()
+
+    def _find_mount(self) -> Mount | None:
+        mount = Registry(self.library.settings.state_dir).find(str(self.place.views))
+        return mount if mount is not None and mount.alive else None
 
     def _commit(
         self, target: RunTarget, message: str, author: str | None, progress: Progress
@@ -306,20 +305,6 @@ def _unmount(point: str, state_dir: str) -> None:
     except VfsError:
         with suppress(VfsError):
             stop(point, state_dir=state_dir, lazy=True)
-
-
-def _understood(said: bytes, status: int) -> tuple[int, int]:
-    if not said and -status in PASSED_ON:
-        return 128 - status, 0
-    if not said:
-        raise DaemonError("run: the process that runs the command was killed; nothing was committed")
-    try:
-        report = json.loads(said)
-        if "wire" in report:
-            raise from_wire(report["wire"], report["message"])
-        return int(report["code"]), int(report["leftovers"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DaemonError(f"run: the process that runs the command said what is not understood: {error}") from error
 
 
 def _clear_dead_mounts(state_dir: str) -> None:
