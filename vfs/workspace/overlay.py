@@ -139,9 +139,10 @@ def _claim(layer: Layer, flavour: Flavour) -> None:
     if written_by is flavour:
         return
     if written_by is not None and not layer.is_untouched():
+        remedy = f"go on with vfs shell --layer {layer.id}, or " if written_by is Flavour.USER else ""
         raise Refused(
             f"layer of {layer.base.mountpoint}: was written through {written_by.value} and cannot be mounted "
-            f"through {flavour.value}; commit or discard it first"
+            f"through {flavour.value}; {remedy}commit or discard it first"
         )
     layer.set_flavour(flavour)
 

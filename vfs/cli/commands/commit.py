@@ -13,13 +13,11 @@ from vfs.cli.values import counted
 from vfs.control.client import Client
 from vfs.control.registry import Registry
 from vfs.journal.log import Journal
-from vfs.journal.record import mount_record, put_record
 from vfs.journal.session import note_commit
-from vfs.model.commit import InputCommit
-from vfs.model.record import RunRecord
 from vfs.model.revision import Revision
 from vfs.workspace.commit import LayerCommit, commit_layer
 from vfs.workspace.layer import Layer
+from vfs.workspace.provenance import layer_record, layer_sessions
 from vfs.workspace.selection import Selection
 from vfs.workspace.status import find_layer
 from vfs.workspace.writers import wait_for_writers
@@ -38,7 +36,7 @@ class _OptionalWait(click.Command):
 
 
 @click.command("commit", cls=_OptionalWait)
-@click.argument("directory", metavar="DIR", type=MOUNTPOINT)
+@click.argument("directory", metavar="DIR|LAYER", type=MOUNTPOINT)
 @options.message
 @click.option("-o", "--to", "target", metavar="REPO@BRANCH", type=BRANCH, help="Branch to commit to, made if absent.")
 @click.option("--include", metavar="GLOB", multiple=True, help="Commit only what matches; may be repeated.")
@@ -51,6 +49,7 @@ class _OptionalWait(click.Command):
     help="Wait until no program has a file open for writing.",
 )
 @options.author
+@options.signing
 @options.as_json
 @pass_call
 def commit_command(
@@ -65,7 +64,7 @@ def commit_command(
     author: str | None,
     as_json: bool,
 ) -> None:
-    """Commit what changed in a writable mount.
+    """Commit what changed in a writable mount, or in a layer that was kept.
 
     It goes to the branch that was mounted, or to REPO@BRANCH, which the mount then follows. The mount may be in
     use meanwhile, and stays. When another writer changed the same paths nothing is committed and the exit code is 4.
@@ -78,6 +77,7 @@ def commit_command(
     Examples:
       vfs commit /mnt/photos -m "retouched"
       vfs commit /mnt/photos -m "try" -o photos@experiment
+      vfs commit 3f9a1c -m "what the shell left"
       vfs commit /mnt/photos --include "2026/" --exclude "*.tmp" --wait=30
     """
     layer = find_layer(call.settings().state_dir, directory)
@@ -96,33 +96,26 @@ def commit_command(
             message=message,
             author=author,
             target=target,
-            record=_record(call, journal, session, layer),
+            record=layer_record(journal, layer, command=call.command(), session=session),
             progress=watcher,
             selection=selection,
         )
         call.kept = ""
         branch = _branch(layer)
-        if session and done.changed:
-            note_commit(journal, session, stored=done.stored, branch=branch, outputs=done.outputs)
+        sessions = layer_sessions(journal, layer, session)
+        if sessions and done.changed:
+            note_commit(journal, sessions[-1], stored=done.stored, branch=branch, outputs=done.outputs)
     _report(done, branch, as_json)
 
 
 def _session(call: Call, layer: Layer) -> str:
     """The journal session of the mount, with all it saw so far written down; "" when it is not mounted."""
     mount = Registry(call.settings().state_dir).find(layer.base.mountpoint)
-    if mount is None or not mount.alive:
+    if mount is None or not mount.alive or mount.layer != str(layer.directory):
         return ""
     with Client(mount.place) as client:
         client.flush()
         return client.status().session
-
-
-def _record(call: Call, journal: Journal, session: str, layer: Layer) -> RunRecord:
-    if session:
-        return mount_record(journal, session, command=call.command())
-    base = layer.base
-    given = InputCommit(name=base.repo, repo=base.repo, commit=base.id)
-    return put_record(command=call.command(), started_ns=base.created_ns, kind="mount", inputs=(given,))
 
 
 def _branch(layer: Layer) -> str:

@@ -147,9 +147,12 @@ def _start_kept(call: Call, spec: MountSpec, word: str, foreground: bool) -> Non
         clear_dead(Registry(state_dir), point)
     base, before = layer.base, layer.name
     revision = Revision(base.repo, base.branch or short(base.id))
-    _start_layer(
-        call, replace(spec, title=str(revision)), attach_kept(call.library(), layer, spec.mountpoint), foreground
-    )
+    attached = attach_kept(call.library(), layer, spec.mountpoint)
+    try:
+        _start_layer(call, replace(spec, title=str(revision)), attached, foreground)
+    except BaseException:
+        layer.move_to(base)
+        raise
     output.line(f"{one_line(spec.mountpoint)} shows {revision} with the changes of {one_line(before)}")
 
 

@@ -1,0 +1,212 @@
+"""`vfs shell`: a command, or a shell, in a writable tree that it alone sees; what it wrote stays in a layer.
+
+Order: the session is begun in the journal and noted in the layer, the commit below is mounted, the command runs in a
+mount namespace with the layer over it, the daemon writes down what was read. The layer is on disk before anything
+is written to it, so whatever dies meanwhile, what was written is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+
+import msgspec
+
+from vfs.control.client import Client
+from vfs.control.dead import clear_dead
+from vfs.control.launch import start
+from vfs.control.registry import Registry
+from vfs.control.spec import OUTPUT_NAME, MountSpec, View, new_id
+from vfs.control.stop import stop
+from vfs.errors import DaemonError, UsageError, VfsError, from_wire
+from vfs.files.translate import cause_of
+from vfs.journal.log import Journal
+from vfs.journal.session import begin_session, end_session
+from vfs.model.commit import InputCommit
+from vfs.repo.library import Library
+from vfs.run.environment import inherited
+from vfs.run.namespace import PLACE
+from vfs.run.passing import SignalPassing
+from vfs.run.place import RunPlace, places
+from vfs.run.shell_enter import ShellSpec
+from vfs.run.supervisor import PASSED_ON
+from vfs.store.marked import marker_of
+from vfs.workspace.layer import Layer
+
+_REPORT_MAX = 1 << 16
+# Taken by no input of a run, so a tree of that name is shown under another.
+_TREE = "tree"
+# The command was never started.
+_NOT_STARTED = 1
+
+
+class ShellEnded(msgspec.Struct, frozen=True):
+    """How the command ended: its exit code (128 + signal when it was killed), the session of the journal, how many
+    processes outlived it and were ended, and whole lines about what could not be recorded.
+    """
+
+    exit_code: int
+    session: str
+    leftovers: int = 0
+    lost: tuple[str, ...] = ()
+
+
+def shown_at(repo: str) -> str:
+    """Where a shell sees the tree of `repo`."""
+    return f"{PLACE}/{_name(repo)}"
+
+
+def default_shell() -> list[bytes]:
+    """The user's shell, `/bin/sh` where they have none."""
+    return [os.environb.get(b"SHELL") or b"/bin/sh"]
+
+
+def shell(library: Library, layer: Layer, *, command: Sequence[bytes], invocation: Sequence[bytes]) -> ShellEnded:
+    """Run `command` in the tree that `layer` shows, and return when it and all that it started has ended.
+
+    `invocation` is the command line of vfs, for the journal. UsageError for a command that is none, Busy when the layer
+    is mounted, MountError when there can be no mount or namespace; else as `vfs.run.runner.run`.
+    """
+    if any(b"\0" in word for word in command) or not command or not command[0]:
+        raise UsageError("shell: the command is empty or holds a NUL")
+    _clear_dead_mounts(library.settings.state_dir)
+    with Journal.open(library.settings.state_dir) as journal, layer.reachable():
+        return _Shell(library, journal, layer, list(command)).run(invocation)
+
+
+class _Shell:
+    """One shell on its way."""
+
+    def __init__(self, library: Library, journal: Journal, layer: Layer, command: list[bytes]) -> None:
+        self.library = library
+        self.journal = journal
+        self.layer = layer
+        self.command = command
+        self.name = _name(layer.base.repo)
+        self.place = RunPlace.create(library.settings.state_dir)
+
+    def run(self, invocation: Sequence[bytes]) -> ShellEnded:
+        """Run the command; whatever happens, nothing stays mounted and the session is ended."""
+        base = self.layer.base
+        session = begin_session(
+            self.journal,
+            kind="mount",
+            mountpoint=os.fsencode(self.layer.directory),
+            command=invocation,
+            inputs=[InputCommit(base.repo, base.repo, base.id)],
+        )
+        code = _NOT_STARTED
+        try:
+            self.layer.add_session(session)
+            with ExitStack() as mounted:
+                self._mount(mounted, session)
+                code, leftovers = self._execute()
+                lost = self._flush()
+        finally:
+            end_session(self.journal, session, exit_code=code)
+            self.place.remove()
+        return ShellEnded(code, session, leftovers, lost)
+
+    def _mount(self, mounted: ExitStack, session: str) -> None:
+        base, settings, point = self.layer.base, self.library.settings, str(self.place.views)
+        spec = MountSpec(
+            id=new_id(),
+            mountpoint=point,
+            kind="views",
+            settings=settings,
+            views=(View(self.name, base.repo, base.commit),),
+            title=f"shell {self.layer.id}",
+            overlaid=True,
+            session=session,
+            owner_pid=os.getpid(),
+            marker=marker_of(self.library.store),
+        )
+        start(spec)
+        mounted.callback(_unmount, point, settings.state_dir)
+
+    def _execute(self) -> tuple[int, int]:
+        """(exit code, leftovers) of the command."""
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        try:
+            with SignalPassing() as signals:
+                try:
+                    self._spec(signals).write(self.place.enter)
+                    process = signals.start(lambda: self._spawn(writer))
+                finally:
+                    os.close(writer)
+                process.wait()
+            return _understood(os.read(reader, _REPORT_MAX), process.returncode)
+        finally:
+            os.close(reader)
+
+    def _spec(self, signals: SignalPassing) -> ShellSpec:
+        return ShellSpec(
+            views=str(self.place.views),
+            name=self.name,
+            layer=str(self.layer.directory),
+            root=str(self.place.root),
+            command=[os.fsdecode(word) for word in self.command],
+            mask=sorted(int(number) for number in signals.mask),
+        )
+
+    def _spawn(self, report: int) -> subprocess.Popen[bytes]:
+        words = [sys.executable, "-P", "-m", "vfs.run.shell_enter", str(self.place.enter), str(report)]
+        own = {b"VFS_TREE": os.fsencode(shown_at(self.layer.base.repo)), b"VFS_LAYER": os.fsencode(self.layer.id)}
+        os.set_inheritable(report, True)
+        try:
+            # Descriptors that our caller left open for the command (`3< file`, `<(…)`) are its own as well.
+            return subprocess.Popen([*words, str(os.getpid())], env={**inherited(), **own}, close_fds=False)
+        except OSError as error:
+            raise DaemonError(f"shell: {words[0]}: cannot be executed: {cause_of(error)}") from error
+
+    def _flush(self) -> tuple[str, ...]:
+        """Make the daemon write down what was read. A line that says so when it is not there any more."""
+        mount = Registry(self.library.settings.state_dir).find(str(self.place.views))
+        if mount is None or not mount.alive:
+            return ("the mount of the commit died under the command",)
+        try:
+            with Client(mount.place) as client:
+                client.flush()
+        except VfsError as error:
+            return (f"what the command read could not be recorded: {error}",)
+        return ()
+
+
+def _name(repo: str) -> str:
+    return repo if repo != OUTPUT_NAME else _TREE
+
+
+def _unmount(point: str, state_dir: str) -> None:
+    # The namespace went with its last process. Should the mount be busy all the same, it goes when it no longer is.
+    try:
+        stop(point, state_dir=state_dir)
+    except VfsError:
+        with suppress(VfsError):
+            stop(point, state_dir=state_dir, lazy=True)
+
+
+def _understood(said: bytes, status: int) -> tuple[int, int]:
+    """The report of the process that entered; `status`: how it ended itself."""
+    if not said and -status in PASSED_ON:
+        return 128 - status, 0
+    if not said:
+        raise DaemonError("shell: the process that runs the command was killed")
+    try:
+        report = json.loads(said)
+        if "wire" in report:
+            raise from_wire(report["wire"], report["message"])
+        return int(report["code"]), int(report["leftovers"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DaemonError(f"shell: the process that runs the command is not understood: {error}") from error
+
+
+def _clear_dead_mounts(state_dir: str) -> None:
+    """Take away the mounts of runs and shells whose runner and daemon were both killed."""
+    registry = Registry(state_dir)
+    for place in places(state_dir):
+        if place.views.is_dir() and not place.is_live():
+            clear_dead(registry, str(place.views))

@@ -1,0 +1,97 @@
+"""`python -m vfs.run.shell_enter SPEC FD RUNNER`: a namespace with a writable tree at /pfs/NAME, and a command in it.
+
+As `vfs.run.enter`, whose means it uses: a process of its own, with one thread, that says on the descriptor FD how it
+went. It holds the layer's mount lock until it ends, so the layer counts as mounted though nobody else sees the mount.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from vfs.errors import LocalIOError, MountError, VfsError
+from vfs.files.translate import cause_of
+from vfs.run.environment import inherited
+from vfs.run.namespace import PLACE, enter_showing
+from vfs.run.supervisor import Supervisor
+from vfs.workspace import syscalls
+from vfs.workspace.layer import Layer
+from vfs.workspace.overlay import claim_mount, mount_in_kernel
+
+
+@dataclass(frozen=True)
+class ShellSpec:
+    """What to show and what to run; paths and words with undecodable bytes as surrogates.
+
+    `views`: where the commit below is mounted, as the directory `name`; `layer`: the directory of the layer over it;
+    `root`: an empty directory, for a new root; `mask`: the signals that the command is to find blocked.
+    """
+
+    views: str
+    name: str
+    layer: str
+    root: str
+    command: list[str]
+    mask: list[int]
+
+    def write(self, path: Path) -> None:
+        """Write it for the process that enters."""
+        try:
+            path.write_text(json.dumps(asdict(self)), encoding="ascii")
+        except OSError as error:
+            raise LocalIOError(f"{path}: cannot be written: {cause_of(error)}") from error
+
+    @classmethod
+    def read(cls, path: str) -> ShellSpec:
+        """The spec in the file `path`."""
+        try:
+            return cls(**json.loads(Path(path).read_text(encoding="ascii")))
+        except (OSError, ValueError, TypeError) as error:
+            raise LocalIOError(f"{path}: cannot be read: {error}") from error
+
+
+def main(words: Sequence[str]) -> int:
+    """Do it all; the exit status, which says nothing more than the report."""
+    path, fd, runner = words[0], int(words[1]), int(words[2])
+    os.set_inheritable(fd, False)
+    try:
+        spec = ShellSpec.read(path)
+        layer = Layer(spec.layer)
+        with_lock = claim_mount(layer)
+        enter_showing(lambda place: _show(spec, layer, place), root=spec.root)
+        _go_to(f"{PLACE}/{spec.name}")
+        ended = Supervisor(runner, spec.mask).run([os.fsencode(word) for word in spec.command], inherited())
+        with_lock.release()
+    except VfsError as error:
+        _report(fd, {"wire": error.wire, "message": str(error)})
+        return 1
+    _report(fd, asdict(ended))
+    return 0
+
+
+def _show(spec: ShellSpec, layer: Layer, place: str) -> None:
+    syscalls.mount(spec.views, place, flags=syscalls.MS_BIND)
+    mount_in_kernel(f"{spec.views}/{spec.name}", layer, f"{place}/{spec.name}")
+
+
+def _go_to(directory: str) -> None:
+    try:
+        os.chdir(directory)
+    except OSError as error:
+        raise MountError(f"{directory}: cannot be entered: {cause_of(error)}") from error
+
+
+def _report(fd: int, said: dict[str, object]) -> None:
+    try:
+        os.write(fd, json.dumps(said).encode("ascii"))
+    except BrokenPipeError:
+        # Whoever started us is gone, and nobody else wants to know.
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
