@@ -29,6 +29,7 @@ _MARK_REMOVE = 0x2
 _CONTENT = 0x4
 _OPEN = 0x20
 _OPEN_PERM = 0x10000
+_ONDIR = 0x40000000
 _ALLOW = 1
 _VERSION = 3
 _AT_FDCWD = -100
@@ -42,7 +43,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Told(NamedTuple):
-    """An open: by which process (thread group), of which inode, 0 for what is no regular file.
+    """An open: by which process (thread group), of which inode, 0 for what is neither a file nor a directory.
 
     `fd` is -1, but the descriptor by which an open that is held is let go, or `LOST` where reports were.
     """
@@ -50,6 +51,7 @@ class Told(NamedTuple):
     pid: int
     inode: int
     fd: int
+    directory: bool
 
     @property
     def held(self) -> bool:
@@ -73,7 +75,7 @@ class Fanotify:
         self._fd = _checked(_libc.fanotify_init(flags, os.O_RDONLY | os.O_CLOEXEC | os.O_LARGEFILE))
         self.holds = True
         try:
-            self._mark(_MARK_ADD, _OPEN_PERM)
+            self._mark(_MARK_ADD, _OPEN_PERM | _ONDIR)
         except BaseException:
             os.close(self._fd)
             raise
@@ -81,7 +83,7 @@ class Fanotify:
     def hold(self, wanted: bool) -> None:
         """Have opens held from now on, or let them go and be told afterwards; OSError. One may be told twice."""
         old, new = (_OPEN, _OPEN_PERM) if wanted else (_OPEN_PERM, _OPEN)
-        self._mark(_MARK_ADD, new)
+        self._mark(_MARK_ADD, new | _ONDIR)
         self._mark(_MARK_REMOVE, old)
         self.holds = wanted
 
@@ -111,28 +113,30 @@ class Fanotify:
             found = self._take(self._fd)
         except BlockingIOError:
             return ()
-        if any(version != _VERSION for _, _, _, version, _ in found):
+        if any(version != _VERSION for _, _, _, version, _, _ in found):
             raise OSError(errno.EPROTO, "events of another version")
-        return [Told(pid, inode, fd) for inode, pid, fd, _, _ in found]
+        return [Told(pid, inode, fd, bool(directory)) for inode, pid, fd, _, _, directory in found]
 
     def close(self) -> None:
         """Forget what is in the queue; whoever is held goes on."""
         os.close(self._fd)
 
 
-def take(queue: int) -> list[tuple[int, int, int, int, int]]:
+def take(queue: int) -> list[tuple[int, int, int, int, int, int]]:
     """What `Shim.opens` does, in Python: three system calls an event, for each of which others get their turn."""
     events = list(_EVENT.iter_unpack(os.read(queue, _EVENT.size * BATCH)))
     return [_told(pid, fd, version, bool(mask & _OPEN_PERM)) for _, version, _, _, mask, fd, pid in events]
 
 
-def _told(pid: int, fd: int, version: int, held: bool) -> tuple[int, int, int, int, int]:
+def _told(pid: int, fd: int, version: int, held: bool) -> tuple[int, int, int, int, int, int]:
     if fd < 0:
-        return 0, pid, LOST, version, held
+        return 0, pid, LOST, version, held, False
     found = os.fstat(fd)
     if not held:
         os.close(fd)
-    return found.st_ino if stat.S_ISREG(found.st_mode) else 0, pid, fd if held else -1, version, held
+    directory = stat.S_ISDIR(found.st_mode)
+    inode = found.st_ino if directory or stat.S_ISREG(found.st_mode) else 0
+    return inode, pid, fd if held else -1, version, held, directory
 
 
 def _checked(result: int) -> int:

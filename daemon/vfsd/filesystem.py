@@ -30,6 +30,14 @@ class Opened(msgspec.Struct, frozen=True, gc=False):
     row: int
 
 
+class Missing(msgspec.Struct, frozen=True, gc=False):
+    """A name that is not there, as the journal names it: repo, commit and path."""
+
+    repo: str
+    commit: Digest
+    path: bytes
+
+
 class Totals(msgspec.Struct, frozen=True):
     """What the mount holds: names, and bytes of content. Both 0 where nobody knows without reading everything."""
 
@@ -86,6 +94,19 @@ class FileSystem:
         if not isinstance(part, MountedTree):
             raise IsADirectory(f"inode {inode}: is a directory")
         return Opened(part.repo, part.commit, part.row(inode))
+
+    def listed(self, directory: int) -> Opened | None:
+        """Which directory of which commit `directory` is; None for what is of no commit."""
+        part = self.tree_of(directory)
+        return None if part is None else Opened(part.repo, part.commit, part.row(directory))
+
+    def missing(self, parent: int, name: bytes) -> Missing | None:
+        """What of which commit a name is that is not in the directory `parent`; None where no commit could hold it."""
+        part = self.tree_of(parent)
+        if part is None:
+            return None
+        above = part.entry(parent).path
+        return Missing(part.repo, part.commit, above + b"/" + name if above else name)
 
     def tree_of(self, inode: int) -> MountedTree | None:
         """The tree that an inode belongs to; None for what is of no commit."""

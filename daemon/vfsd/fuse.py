@@ -175,6 +175,9 @@ class Operations(pyfuse3.Operations):
         """A name of a directory; one that is not there is answered so that the kernel remembers it."""
         found = await self._ask(self._files.lookup, parent_inode, name)
         if isinstance(found, Absent):
+            missing = await self._ask(self._files.missing, parent_inode, name)
+            if missing is not None:
+                self._lineage.absent(ctx.pid, missing)
             nothing = pyfuse3.EntryAttributes()
             nothing.st_ino = 0
             nothing.entry_timeout = found.seconds
@@ -227,9 +230,16 @@ class Operations(pyfuse3.Operations):
 
     @_guarded
     async def opendir(self, inode: int, ctx: pyfuse3.RequestContext) -> int:
-        """Open a directory: its handle is its inode. Where listings never change, the kernel keeps them."""
+        """Open a directory: its handle is its inode. The journal hears of it, as of the open of a file.
+
+        Where nobody needs to hear, and listings never change, this is said once, and the kernel keeps them.
+        """
         if not self._asked.listings:
             raise pyfuse3.FUSEError(errno.ENOSYS)
+        if self._lineage.needs_opens:
+            directory = await self._ask(self._files.listed, inode)
+            if directory is not None and not self._lineage.known(ctx.pid, directory):
+                self._lineage.listed(ctx.pid, directory, await self._ask(self._files.entry, inode))
         return inode
 
     @_guarded

@@ -78,8 +78,10 @@ class Life:
         # Without the shim a handle that was never given could not be told from another. Refs in `--all` move.
         self._asks = Asked(
             opens=bool(SHIM.missing) or daemon.lineage.needs_opens,
-            listings=bool(SHIM.missing) or daemon.spec.kind == "all",
+            listings=bool(SHIM.missing) or daemon.lineage.needs_opens or daemon.spec.kind == "all",
         )
+        if daemon.spec.kind != "all":
+            SHIM.keep_listings()
         self._mount = self._made_mount()
 
     def _note_refused(self, reason: str) -> None:
@@ -174,8 +176,9 @@ class Life:
                 lineage.watch(queue, self._daemon.file_system)
             means.reports = lineage.unreported or "on"
         self._asks.opens = bool(missing) or lineage.needs_opens
+        self._asks.listings = self._asks.opens or self._daemon.spec.kind == "all"
         means.opens = missing or ("off: each open is a request, for lineage" if lineage.needs_opens else "on")
-        means.listings = missing or ("off: refs move" if self._asks.listings else "on")
+        means.listings = missing or ("off: refs move" if self._daemon.spec.kind == "all" else "on")
 
     def _open_doors(self, nursery: trio.Nursery) -> None:
         place, port = self._daemon.place, self._daemon.spec.metrics_port

@@ -17,7 +17,7 @@ from vfs.metrics.names import GAPS, OBSERVED
 from vfs.model.commit import InputCommit
 from vfs.model.entry import Entry
 from vfsd.fanotify import Fanotify
-from vfsd.filesystem import FileSystem, Opened
+from vfsd.filesystem import FileSystem, Missing, Opened
 from vfsd.outside import outside_of_run
 from vfsd.reporting import Reporting
 from vfsd.teller import Teller
@@ -132,7 +132,7 @@ class Lineage:
         return lost
 
     def known(self, tid: int, file: Opened) -> bool:
-        """True when this open would record nothing new."""
+        """True when this open, of a file or a directory, would record nothing new."""
         if self._observer is None or self._watch is not None:
             return True
         return self._observer.known(tid, file.repo, file.commit, file.row)
@@ -143,6 +143,20 @@ class Lineage:
             return
         self._observed.add()
         self._observer.opened(tid, file.repo, file.commit, entry.path, entry.digest, row=file.row)
+
+    def listed(self, tid: int, directory: Opened, entry: Entry) -> None:
+        """Thread `tid` opened a directory."""
+        if self._observer is None or self._watch is not None:
+            return
+        self._observed.add()
+        key = self._observer.key(tid)
+        self._observer.listed(key, directory.repo, directory.commit, entry.path, row=directory.row)
+
+    def absent(self, tid: int, missing: Missing) -> None:
+        """Thread `tid` looked up a name that is not there. No report of the kernel says so: it is always a request."""
+        if self._observer is not None:
+            self._observed.add()
+            self._observer.absent(self._observer.key(tid), missing.repo, missing.commit, missing.path)
 
     def flush(self) -> None:
         """Make every open so far durable; JournalError."""

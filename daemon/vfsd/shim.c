@@ -7,6 +7,7 @@
  *   thread's id are written to a pipe, and the daemon may end its work on the request. pyfuse3 runs a handler at once
  *   after its C function, in the same task, so vfs_shim_request() called first in a handler gives its own number.
  * - Where the kernel opens files without asking (it was told ENOSYS), a read carries no file handle; the inode takes its place.
+ * - Where each open of a directory is a request, the kernel is told to keep its listing all the same.
  * - Many files are pushed into the page cache, and many reports of opens taken, in one call: a Python thread that leaves the
  *   interpreter for each of them waits for its turn each time, which costs more than the work.
  * - At the start of the session the kernel is asked to cache symlinks, to allow 64 requests in the background, and to
@@ -27,6 +28,7 @@
 static struct fuse_lowlevel_ops real;
 static uint64_t request;
 static int interrupts = -1;
+static int keep_listings;
 static struct fuse_session *session;
 
 /* A write of 16 bytes to a pipe is whole or not at all; a full pipe loses the news, the request then ends by its deadline. */
@@ -84,6 +86,13 @@ static void wrapped_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 	real.read(req, ino, size, off, fi);
 }
 
+static void wrapped_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	number(req);
+	fi->cache_readdir = fi->keep_cache = keep_listings;
+	real.opendir(req, ino, fi);
+}
+
 static void wrapped_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi)
 {
 	number(req);
@@ -127,6 +136,7 @@ static struct fuse_lowlevel_ops wrap(const struct fuse_lowlevel_ops *ops, size_t
 	WRAP(readlink);
 	WRAP(open);
 	WRAP(read);
+	WRAP(opendir);
 	WRAP(readdir);
 	WRAP(readdirplus);
 	WRAP(getxattr);
@@ -188,6 +198,12 @@ __attribute__((visibility("default"))) void vfs_shim_interrupts(int fd)
 	interrupts = fd;
 }
 
+/* Whether the kernel keeps the listings of directories whose opens are answered with a handle. */
+__attribute__((visibility("default"))) void vfs_shim_keep_listings(int keep)
+{
+	keep_listings = keep != 0;
+}
+
 /* Push `count` whole files into the page cache; the outcome of each, 0 or an error number, goes to `outcomes`. Ends at
  * the first outcome but 0 and ENOENT. How many outcomes there are. Not to be called once the session is closed. */
 __attribute__((visibility("default"))) size_t vfs_shim_push(size_t count, const uint64_t *inodes, char *const *data,
@@ -206,12 +222,13 @@ __attribute__((visibility("default"))) size_t vfs_shim_push(size_t count, const 
 struct told {
 	uint64_t inode;
 	int32_t pid, fd;
-	uint32_t version, held;
+	uint32_t version, held, directory;
 };
 
-/* Take up to `most` (at most 64) reports of opens from a fanotify descriptor. `inode` is 0 for what is no regular file; `fd`
- * stays open where the open is held, else it is closed and -1; -2 for the report that some were lost. How many, or -errno. */
-__attribute__((visibility("default"))) long vfs_shim_opens(int queue, struct told *told, size_t most)
+/* Take up to `most` (at most 64) reports of opens from a fanotify descriptor. `inode` is 0 for what is neither a
+ * regular file nor a directory; `fd` stays open where the open is held, else it is closed and -1; -2 for the report that
+ * some were lost. How many, or -errno. */
+__attribute__((visibility("default"))) long vfs_shim_reports(int queue, struct told *told, size_t most)
 {
 	struct fanotify_event_metadata events[64];
 	size_t room = (most < 64 ? most : 64) * sizeof events[0];
@@ -221,7 +238,9 @@ __attribute__((visibility("default"))) long vfs_shim_opens(int queue, struct tol
 	size_t count = (size_t)size / sizeof events[0];
 	for (size_t i = 0; i < count; i++) {
 		struct stat found;
-		int fd = events[i].fd, known = fd >= 0 && fstat(fd, &found) == 0 && S_ISREG(found.st_mode);
+		int fd = events[i].fd, known = fd >= 0 && fstat(fd, &found) == 0;
+		told[i].directory = known && S_ISDIR(found.st_mode);
+		known = known && (S_ISREG(found.st_mode) || told[i].directory);
 		told[i].held = (events[i].mask & FAN_OPEN_PERM) != 0;
 		told[i].inode = known ? found.st_ino : 0;
 		told[i].pid = events[i].pid;

@@ -19,6 +19,16 @@ VARIABLE = "VFSD_SHIM"
 BATCH = 64
 
 
+# What a shim of this version offers: one that was compiled from another is not used.
+_NAMES = (
+    "vfs_shim_request",
+    "vfs_shim_interrupts",
+    "vfs_shim_keep_listings",
+    "vfs_shim_push",
+    "vfs_shim_reports",
+)
+
+
 class _Told(ctypes.Structure):
     _fields_ = (
         ("inode", ctypes.c_uint64),
@@ -26,6 +36,7 @@ class _Told(ctypes.Structure):
         ("fd", ctypes.c_int32),
         ("version", ctypes.c_uint32),
         ("held", ctypes.c_uint32),
+        ("directory", ctypes.c_uint32),
     )
 
 
@@ -34,14 +45,14 @@ class Shim:
 
     `push` puts (inode, content) pairs into the page cache and gives the outcome of each as an error number, 0 for done,
     up to the first that is neither that nor ENOENT. `opens` takes up to 64 reports from a fanotify descriptor, as
-    (inode, pid, descriptor, version, whether it is held); OSError. See `shim.c`.
+    (inode, pid, descriptor, version, whether it is held, whether of a directory); OSError. See `shim.c`.
     """
 
     def __init__(self) -> None:
         self.missing = ""
         self.request: Callable[[], int] = lambda: 0
         self.push: Callable[[Sequence[tuple[int, bytes]]], list[int]] | None = None
-        self.opens: Callable[[int], list[tuple[int, int, int, int, int]]] | None = None
+        self.opens: Callable[[int], list[tuple[int, int, int, int, int, int]]] | None = None
         self._library: ctypes.CDLL | None = None
         if os.environ.get(VARIABLE) == "0":
             self.missing = f"{VARIABLE} is 0"
@@ -51,9 +62,12 @@ class Shim:
         except OSError as error:
             self.missing = "not compiled" if not PATH.exists() else f"cannot be loaded: {error}"
             return
+        if not all(hasattr(self._library, name) for name in _NAMES):
+            self._library, self.missing = None, "of another version"
+            return
         self._library.vfs_shim_request.restype = ctypes.c_uint64
         self._library.vfs_shim_push.restype = ctypes.c_size_t
-        self._library.vfs_shim_opens.restype = ctypes.c_long
+        self._library.vfs_shim_reports.restype = ctypes.c_long
         self.request = self._library.vfs_shim_request
         self.push, self.opens = self._push, self._opens
 
@@ -61,6 +75,11 @@ class Shim:
         """Have number and thread id of interrupted requests written to `fd`; -1 ends it."""
         if self._library is not None:
             self._library.vfs_shim_interrupts(ctypes.c_int(fd))
+
+    def keep_listings(self) -> None:
+        """Have the kernel keep the listings of directories, although each open of one is a request."""
+        if self._library is not None:
+            self._library.vfs_shim_keep_listings(ctypes.c_int(1))
 
     def _push(self, files: Sequence[tuple[int, bytes]]) -> list[int]:
         assert self._library is not None
@@ -72,13 +91,13 @@ class Shim:
         done = self._library.vfs_shim_push(ctypes.c_size_t(count), inodes, data, sizes, outcomes)
         return list(outcomes[:done])
 
-    def _opens(self, queue: int) -> list[tuple[int, int, int, int, int]]:
+    def _opens(self, queue: int) -> list[tuple[int, int, int, int, int, int]]:
         assert self._library is not None
         told = (_Told * BATCH)()
-        count = self._library.vfs_shim_opens(ctypes.c_int(queue), told, ctypes.c_size_t(BATCH))
+        count = self._library.vfs_shim_reports(ctypes.c_int(queue), told, ctypes.c_size_t(BATCH))
         if count < 0:
             raise OSError(-count, os.strerror(-count))
-        return [(one.inode, one.pid, one.fd, one.version, one.held) for one in told[:count]]
+        return [(one.inode, one.pid, one.fd, one.version, one.held, one.directory) for one in told[:count]]
 
 
 SHIM = Shim()

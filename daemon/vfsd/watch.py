@@ -55,7 +55,7 @@ class Watch:
         self._own = os.getpid()
         self._met: dict[int, int] = {}
         self._familiar = 0
-        self._taken: list[tuple[int, int]] = []
+        self._taken: list[tuple[int, int, bool]] = []
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._turned = threading.Condition()
         self._asked = self._done = 0
@@ -153,7 +153,7 @@ class Watch:
             if one.fd == LOST:
                 self._observer.lose(1, OVERRUN)
             elif one.inode and one.pid != self._own:
-                self._taken.append((keys[one.pid], one.inode))
+                self._taken.append((keys[one.pid], one.inode, one.directory))
 
     def _get_to_know(self, keys: dict[int, int], opens: int) -> None:
         """Hold opens as long as processes are among them that were not met before."""
@@ -168,16 +168,19 @@ class Watch:
 
     def _look_up(self) -> None:
         taken, self._taken = self._taken, []
-        for process, inode in taken:
+        for process, inode, directory in taken:
             try:
-                file = self._files.opened(inode)
-                if not self._observer.knows(process, file.repo, file.commit, file.row):
-                    self._tell(process, file, inode)
+                file = self._files.listed(inode) if directory else self._files.opened(inode)
+                if file is not None and not self._observer.knows(process, file.repo, file.commit, file.row):
+                    self._tell(process, file, inode, directory)
             except VfsError as error:
                 log.warning("an opened file could not be looked up", inode=inode, cause=str(error))
                 self._observer.lose(1, UNKNOWN)
 
-    def _tell(self, process: int, file: Opened, inode: int) -> None:
+    def _tell(self, process: int, file: Opened, inode: int, directory: bool) -> None:
         entry = self._files.entry(inode)
         self._observed.add()
-        self._observer.read(process, file.repo, file.commit, entry.path, entry.digest, row=file.row)
+        if directory:
+            self._observer.listed(process, file.repo, file.commit, entry.path, row=file.row)
+        else:
+            self._observer.read(process, file.repo, file.commit, entry.path, entry.digest, row=file.row)
