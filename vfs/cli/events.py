@@ -11,6 +11,7 @@ from vfs.cli.names import named, one_line
 from vfs.cli.values import counted, utc_time
 from vfs.journal.events import (
     AbsentSeen,
+    CodeSeen,
     CommitMade,
     Event,
     FirstSeen,
@@ -65,6 +66,9 @@ def _said(event: Event) -> str:
             return f"{counted(len(event.ended), 'process')} ended"
         case ProcessesLinked():
             return f"{len(event.links)} links between processes"
+        case CodeSeen():
+            scripts = sum(code.role == "script" for code in event.code)
+            return f"code of {counted(scripts, 'script')}" + (f", image {event.image}" if event.image else "")
         case OutputsMade():
             return f"{len(event.outputs)} paths made or changed"
         case CommitMade():

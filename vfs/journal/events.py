@@ -13,7 +13,7 @@ import msgspec
 from vfs.errors import Corrupt
 from vfs.model.commit import InputCommit
 from vfs.model.ids import Digest
-from vfs.model.record import Output, Process
+from vfs.model.record import Code, Output, Process
 from vfs.model.wire import decode
 
 
@@ -122,6 +122,14 @@ class OutsideSeen(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     opens: tuple[tuple[int, bytes], ...]
 
 
+class CodeSeen(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """Which version of which code a session runs, and in which container image; as in `RunRecord`."""
+
+    session: str
+    code: tuple[Code, ...] = ()
+    image: str = ""
+
+
 class OutputsMade(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """Paths that a session made or changed."""
 
@@ -166,6 +174,7 @@ Event: TypeAlias = (
     | ProcessesLinked
     | Wrote
     | OutsideSeen
+    | CodeSeen
 )
 
 KINDS: dict[str, type[Event]] = {
@@ -183,6 +192,7 @@ KINDS: dict[str, type[Event]] = {
     "linked": ProcessesLinked,
     "wrote": Wrote,
     "outside": OutsideSeen,
+    "code": CodeSeen,
 }
 _DECODERS: dict[str, msgspec.msgpack.Decoder[Event]] = {
     kind: msgspec.msgpack.Decoder(cls) for kind, cls in KINDS.items()

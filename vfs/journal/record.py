@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import TypeAlias
@@ -12,13 +13,16 @@ import msgspec
 
 import vfs
 from vfs.errors import Corrupt
-from vfs.journal.events import Event, ProcessSeen, ReadsSeen
+from vfs.journal.events import AbsentSeen, CodeSeen, FirstSeen, ListedSeen, OutsideSeen, ReadsSeen
 from vfs.journal.log import Journal
 from vfs.journal.masking import masked
+from vfs.journal.numbered import SEEN, Numbered
+from vfs.journal.observed import observed
+from vfs.journal.select import select_events
 from vfs.journal.session import current_directory, session_start, user_name
 from vfs.model.commit import InputCommit
 from vfs.model.ids import Digest, short
-from vfs.model.record import SEEN_ALL, Output, Process, Read, RunRecord
+from vfs.model.record import Code, Output, Outside, Read, RunRecord
 
 Source: TypeAlias = tuple[str, Digest]
 
@@ -36,18 +40,21 @@ def run_record(
 ) -> RunRecord:
     """What the journal knows of `session`, in canonical order: the same facts give the same bytes.
 
-    Processes come parents first, by start time; reads by process, input and path. `kind` and `command` default
-    to those of the session, `ended_ns` to now. `earlier`: sessions whose processes and reads count as well; one of
-    them that was cut off is a gap. Flush the observer first: what it still holds is not in the
-    record. Errors: NotFound for an unknown session, JournalError, Corrupt for an altered record.
+    Processes come parents first, by start time; reads, listings and absent names by process, input and path.
+    `kind` and `command` default to those of the session, `ended_ns` to now. The `writer` of an output is a key
+    of the session's processes, or what `Writers` says. `earlier`: sessions whose processes and
+    reads count as well; one of them that was cut off is a gap. Flush the observer first: what it still holds is not in
+    the record. Errors: NotFound for an unknown session, JournalError, Corrupt for an altered record.
     """
     sessions = [*(one for one in earlier if one != session), session]
     start, _ = session_start(journal, session)
     _, started_ns = session_start(journal, sessions[0])
-    processes, numbers = _numbered([found for one in sessions for found in _processes(journal, one)])
+    numbered = Numbered(journal, sessions)
     inputs = _Inputs(start.inputs, {source for one in sessions for source in _sources(journal, one)})
-    level, gaps = _observation(journal, sessions)
-    return RunRecord(
+    seen = _Seen(journal, sessions, numbered, inputs)
+    observation = observed(journal, sessions)
+    code = _code(journal, sessions)
+    record = RunRecord(
         kind=start.kind if kind is None else kind,
         command=start.command if command is None else masked(command),
         cwd=start.cwd,
@@ -57,13 +64,34 @@ def run_record(
         user=start.user,
         host=start.host,
         version=start.version,
-        level=level,
-        gaps=gaps,
+        level=observation.level,
+        gaps=observation.gaps,
         environment=start.environment,
         inputs=tuple(inputs.all),
-        processes=processes,
-        reads=tuple(_reads(journal, sessions, numbers, inputs)),
-        outputs=sorted_outputs(outputs),
+        processes=numbered.processes,
+        reads=tuple(seen.of(ReadsSeen)),
+        listed=tuple(seen.of(ListedSeen)),
+        absent=tuple(seen.of(AbsentSeen)),
+        outside=_outside(journal, sessions, numbered),
+        code=code.code,
+        image=code.image,
+        reasons=observation.reasons,
+    )
+    return with_outputs(record, [_renumbered(output, numbered) for output in outputs])
+
+
+def with_outputs(record: RunRecord, outputs: Sequence[Output], *, ended_ns: int | None = None) -> RunRecord:
+    """`record` with what the run made or changed, by path, and the end it came to.
+
+    In a writable mount a name is looked up before it is made: such names are outputs, and no missing inputs.
+    """
+    found = sorted_outputs(outputs)
+    made = {output.path for output in found} if record.kind == "mount" else set()
+    return msgspec.structs.replace(
+        record,
+        outputs=found,
+        absent=tuple(name for name in record.absent if name.path not in made),
+        ended_ns=record.ended_ns if ended_ns is None else ended_ns,
     )
 
 
@@ -94,8 +122,13 @@ def put_record(
     inputs: Sequence[InputCommit] = (),
     kind: str = "put",
     ended_ns: int | None = None,
+    code: Sequence[Code] = (),
+    image: str = "",
 ) -> RunRecord:
-    """The record of a change that vfs itself made (kind put, rm or merge): who, when, where, and which paths."""
+    """The record of a change that vfs itself made (kind put, rm or merge): who, when, where, and which paths.
+
+    `code`: the version of what lies in the working directory; `image`: the container it was made in.
+    """
     return RunRecord(
         kind=kind,
         command=masked(command),
@@ -108,6 +141,8 @@ def put_record(
         version=vfs.__version__,
         inputs=tuple(inputs),
         outputs=sorted_outputs(outputs),
+        code=tuple(code),
+        image=image,
     )
 
 
@@ -138,66 +173,57 @@ class _Inputs:
         self.all.append(InputCommit(repo if repo not in taken else f"{repo}@{short(commit)}", repo, commit))
 
 
-def _processes(journal: Journal, session: str) -> list[Process]:
-    found = []
-    for seq, event in _events(journal, "processes", session):
-        if not isinstance(event, ProcessSeen) or event.session != session:
-            raise Corrupt(f"journal {journal.path}: record {seq}: describes no process of session {session}")
-        found.append(event.process)
-    return found
+class _Seen:
+    """What was observed in some sessions, one kind at a time."""
 
+    def __init__(self, journal: Journal, sessions: Sequence[str], numbered: Numbered, inputs: _Inputs) -> None:
+        self._journal = journal
+        self._sessions = sessions
+        self._numbered = numbered
+        self._inputs = inputs
 
-def _numbered(seen: list[Process]) -> tuple[tuple[Process, ...], dict[int, int]]:
-    """The processes in order, numbered from 1, and the number of each key."""
-    ordered = sorted(seen, key=lambda process: process.started_ns)
-    numbers = {process.key: number for number, process in enumerate(ordered, 1)}
-    processes = (
-        msgspec.structs.replace(process, key=numbers[process.key], parent=numbers.get(process.parent, 0))
-        for process in ordered
-    )
-    return tuple(processes), numbers
+    def of(self, cls: type[FirstSeen]) -> Iterator[Read]:
+        """In order, each once. Grouped first, since a million of them are sorted with less memory so."""
+        groups: dict[tuple[int, int], list[Read]] = {}
+        for session in self._sessions:
+            before = self._numbered.before(session)
+            for batch in select_events(self._journal, session, cls):
+                for read in self._batch(batch, before):
+                    groups.setdefault((read.process, read.input), []).append(read)
+        for group in sorted(groups):
+            # The first of equal paths stays first: the moment it was met.
+            reads = sorted(groups.pop(group), key=attrgetter("path"))
+            yield from (read for place, read in enumerate(reads) if not place or reads[place - 1].path != read.path)
 
-
-def _batches(journal: Journal, session: str) -> Iterator[ReadsSeen]:
-    for seq, event in _events(journal, "reads", session):
-        what = f"journal {journal.path}: record {seq}"
-        if not isinstance(event, ReadsSeen) or event.session != session:
-            raise Corrupt(f"{what}: holds no reads of session {session}")
-        for read in event.reads:
-            if not 0 <= read[1] < len(event.sources):
-                raise Corrupt(f"{what}: a read of source {read[1]} of {len(event.sources)}")
-        yield event
+    def _batch(self, batch: FirstSeen, before: int) -> Iterator[Read]:
+        places = [self._inputs.place(source) for source in batch.sources]
+        for (key, source, path, digest), at in zip(batch.reads, batch.numbers(), strict=True):
+            if not 0 <= source < len(places):
+                what = f"journal {self._journal.path}: session {batch.session}"
+                raise Corrupt(f"{what}: a read of source {source} of {len(places)}")
+            yield Read(self._numbered.number(key), places[source], path, digest, at + before if at else 0)
 
 
 def _sources(journal: Journal, session: str) -> set[Source]:
-    return {source for batch in _batches(journal, session) for source in batch.sources}
+    batches = (batch for cls in SEEN for batch in select_events(journal, session, cls))
+    return {source for batch in batches for source in batch.sources}
 
 
-def _reads(journal: Journal, sessions: Sequence[str], numbers: dict[int, int], inputs: _Inputs) -> Iterator[Read]:
-    """The reads in order, each once. Grouped first, since a million of them are sorted with less memory so."""
-    groups: dict[tuple[int, int], list[Read]] = {}
-    for batch in (batch for session in sessions for batch in _batches(journal, session)):
-        places = [inputs.place(source) for source in batch.sources]
-        for key, source, path, digest in batch.reads:
-            read = Read(numbers.get(key, 0), places[source], path, digest)
-            groups.setdefault((read.process, read.input), []).append(read)
-    for group in sorted(groups):
-        reads = sorted(groups.pop(group), key=attrgetter("path"))
-        yield from (read for place, read in enumerate(reads) if not place or reads[place - 1].path != read.path)
+def _outside(journal: Journal, sessions: Sequence[str], numbered: Numbered) -> tuple[Outside, ...]:
+    events = (event for session in sessions for event in select_events(journal, session, OutsideSeen))
+    found = {(numbered.number(key), path) for event in events for key, path in event.opens}
+    return tuple(Outside(process, path) for process, path in sorted(found))
 
 
-def _events(journal: Journal, table: str, session: str) -> Iterator[tuple[int, Event]]:
-    for (seq,) in journal.select(f"SELECT seq FROM {table} WHERE session = ? ORDER BY seq", (session,)):
-        if isinstance(seq, int):
-            yield seq, journal.event(seq)
+def _code(journal: Journal, sessions: Sequence[str]) -> CodeSeen:
+    """The last word on what code runs."""
+    events = (event for session in sessions for event in select_events(journal, session, CodeSeen))
+    return last[0] if (last := deque(events, maxlen=1)) else CodeSeen(session="")
 
 
-def _observation(journal: Journal, sessions: Sequence[str]) -> tuple[str, int]:
-    """The lowest level of all sessions, and their gaps; what a session that was cut off had not written is one more."""
-    levels, lost = set(), 0
-    for session in sessions:
-        query = "SELECT level, gaps, ended FROM sessions WHERE session = ?"
-        level, gaps, ended = journal.select(query, (session,))[0]
-        levels.add(str(level))
-        lost += int(str(gaps)) + (ended is None and session != sessions[-1])
-    return ("none" if levels - SEEN_ALL else "fanotify" if "fanotify" in levels else "open"), lost
+def _renumbered(output: Output, numbered: Numbered) -> Output:
+    """`output` with its writer as the record numbers it, whether it is a key of the session or such a number."""
+    number = numbered.number(output.writer)
+    if number:
+        return msgspec.structs.replace(output, writer=number, at=numbered.moment(output.writer, output.at))
+    return output if output.writer <= len(numbered.processes) else msgspec.structs.replace(output, writer=0, at=0)

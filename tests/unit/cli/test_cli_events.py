@@ -10,6 +10,7 @@ from vfs.cli.events import SUMMARY, event_json, summary
 from vfs.journal.events import (
     KINDS,
     AbsentSeen,
+    CodeSeen,
     CommitMade,
     Event,
     Gap,
@@ -27,7 +28,7 @@ from vfs.journal.events import (
     kind_of,
 )
 from vfs.model.commit import InputCommit
-from vfs.model.record import Output, Process
+from vfs.model.record import Code, Output, Process
 
 DIGEST = bytes(range(32))
 PROCESS = Process(
@@ -73,6 +74,7 @@ EVENTS: tuple[Event, ...] = (
     ProcessesLinked(session="s", links=((1, 2),)),
     Wrote(session="s", writes=((1, 2, 3, 4),)),
     OutsideSeen(session="s", opens=((1, b"/etc/\xff"),)),
+    CodeSeen(session="s", code=(Code("script", b"/\xff", DIGEST, b"/", "ab" * 20, "main", True),), image="debian:12"),
 )
 
 

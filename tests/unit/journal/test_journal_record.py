@@ -173,7 +173,7 @@ def test_a_real_process_ends_up_in_the_record(journal: Journal) -> None:
     record = run_record(journal, session)
     assert record.level == "open"
     assert [process.argv for process in record.processes][1:] == [(b"/bin/cat",)]
-    assert record.reads == (Read(2, 0, b"a.jpg", D),)
+    assert record.reads == (Read(2, 0, b"a.jpg", D, 1),)
     assert decode_record(encode_record(record), "test") == record
 
 
