@@ -24,6 +24,7 @@ from vfs.errors import DaemonError, UsageError, VfsError
 from vfs.journal.log import Journal
 from vfs.journal.record import run_record
 from vfs.journal.session import begin_session, end_session, note_commit
+from vfs.journal.writers import Writers
 from vfs.model.commit import StoredCommit
 from vfs.model.record import RunRecord
 from vfs.model.revision import Revision
@@ -267,7 +268,8 @@ class _Run:
         self, target: RunTarget, message: str, author: str | None, progress: Progress
     ) -> tuple[Written, StoredCommit, bool]:
         writer, branch = self.library.writer(), target.branch
-        written = read_output(self.library, writer, self.place.out, progress=progress)
+        wrote = Writers(self.journal, [self.session]).last
+        written = read_output(self.library, writer, self.place.out, progress=progress, wrote=wrote)
         with made(self.library, target) as created:
             stored = commit_tree(
                 self.library,
