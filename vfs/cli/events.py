@@ -11,6 +11,7 @@ from vfs.cli.names import named, one_line
 from vfs.cli.values import counted, utc_time
 from vfs.journal.events import (
     AbsentSeen,
+    Checkpoint,
     CodeSeen,
     CommitMade,
     Event,
@@ -33,7 +34,7 @@ from vfs.model.ids import DIGEST_SIZE, short
 # Characters of a summary; the JSON form has all.
 SUMMARY = 100
 # Fields that hold 32 bytes which name something, and no text.
-_DIGESTS = frozenset({"commit", "record", "digest", "exe_digest"})
+_DIGESTS = frozenset({"commit", "record", "digest", "exe_digest", "archive", "previous", "hash"})
 
 
 def summary(event: Event) -> str:
@@ -73,6 +74,8 @@ def _said(event: Event) -> str:
             return f"{len(event.outputs)} paths made or changed"
         case CommitMade():
             return f"{event.repo}@{event.branch} is {short(event.commit)}"
+        case Checkpoint():
+            return f"{counted(sum(cut.last - cut.first + 1 for cut in event.cuts), 'older record')} taken out"
         case Gap():
             processes = f"{counted(event.processes, 'process')} {event.reason}"
             return processes if event.processes else f"{event.count} lost: {event.reason}"

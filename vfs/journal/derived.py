@@ -50,3 +50,11 @@ def clear(conn: sqlite3.Connection) -> None:
     """Empty the query tables."""
     for table in TABLES:
         conn.execute(f"DELETE FROM {table}")
+
+
+def forget(conn: sqlite3.Connection, gone: str) -> None:
+    """Take the records whose numbers are in the table `gone` out of the query tables; sessions are taken as a whole."""
+    conn.execute(f"DELETE FROM sessions WHERE started IN (SELECT seq FROM {gone})")
+    for table in TABLES:
+        if table != "sessions":
+            conn.execute(f"DELETE FROM {table} WHERE seq IN (SELECT seq FROM {gone})")

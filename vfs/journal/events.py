@@ -159,6 +159,27 @@ class Gap(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     processes: int = 0
 
 
+class Cut(msgspec.Struct, frozen=True, array_like=True):
+    """Neighbouring records that are not here: first and last number, the hash before them, the hash of the last."""
+
+    first: int
+    last: int
+    previous: Digest
+    hash: Digest
+
+
+class Checkpoint(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """Records of sessions that ended before `before_ns` were taken out; the chain goes on over them. Of no session.
+
+    `archive` is the digest of the file that they were written to before, empty where they were not kept.
+    """
+
+    session: str = ""
+    before_ns: int
+    cuts: tuple[Cut, ...]
+    archive: Digest = b""
+
+
 Event: TypeAlias = (
     SessionStart
     | SessionEnd
@@ -175,6 +196,7 @@ Event: TypeAlias = (
     | Wrote
     | OutsideSeen
     | CodeSeen
+    | Checkpoint
 )
 
 KINDS: dict[str, type[Event]] = {
@@ -193,6 +215,7 @@ KINDS: dict[str, type[Event]] = {
     "wrote": Wrote,
     "outside": OutsideSeen,
     "code": CodeSeen,
+    "checkpoint": Checkpoint,
 }
 _DECODERS: dict[str, msgspec.msgpack.Decoder[Event]] = {
     kind: msgspec.msgpack.Decoder(cls) for kind, cls in KINDS.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -22,6 +23,25 @@ _INSERT = "INSERT INTO records(seq, time_ns, kind, body, previous, hash) VALUES(
 _SELECT = "SELECT seq, time_ns, kind, body, previous, hash FROM records"
 # Rows fetched at a time while reading the log, so that a reader never holds the lock for long.
 _PAGE = 1000
+# Pages given back to the disk at a time: 4 MiB, some milliseconds.
+_PAGES = 1024
+
+
+class Transaction:
+    """What is being written, in one go. `head` is the last record, those that were added here with it."""
+
+    def __init__(self, conn: sqlite3.Connection, clock: Callable[[], int], head: Head) -> None:
+        self.conn = conn
+        self.head = head
+        self._clock = clock
+
+    def add(self, event: Event) -> None:
+        """Add one record."""
+        seq, now, kind, body = self.head.seq + 1, self._clock(), kind_of(event), encode_event(event)
+        hash = chain_hash(self.head.hash, seq, now, kind, body)
+        self.conn.execute(_INSERT, (seq, now, kind, body, self.head.hash, hash))
+        derived.apply(self.conn, seq, event)
+        self.head = Head(seq, hash)
 
 
 class Journal:
@@ -56,32 +76,32 @@ class Journal:
 
     def append(self, events: Sequence[Event]) -> int:
         """Add one record per event, durably and all together; the number of the last record."""
-        rows = [(event, kind_of(event), encode_event(event)) for event in events]
+        with self.transaction() as transaction:
+            for event in events:
+                transaction.add(event)
+        return transaction.head.seq
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """The database, locked for writing: what is done to it within holds as a whole, durably, or not at all."""
         with self._lock, translated(self.path):
             self._conn.execute("BEGIN IMMEDIATE")
             try:
-                head = self._tail()
-                for event, kind, body in rows:
-                    head = self._add(head, event, kind, body)
+                tail = self._tail()
+                transaction = Transaction(self._conn, self._clock, tail)
+                yield transaction
                 self._conn.execute("COMMIT")
             except BaseException:
                 if self._conn.in_transaction:
                     self._conn.execute("ROLLBACK")
                 raise
-        if rows:
-            self._head.advance(head)
-        return head.seq
+        # Only what is durable may be noted as the end.
+        if transaction.head.seq > tail.seq:
+            self._head.advance(transaction.head)
 
     def _tail(self) -> Head:
         row = self._conn.execute("SELECT seq, hash FROM records ORDER BY seq DESC LIMIT 1").fetchone()
         return Head(0, ORIGIN) if row is None else Head(*row)
-
-    def _add(self, head: Head, event: Event, kind: str, body: bytes) -> Head:
-        seq, now = head.seq + 1, self._clock()
-        hash = chain_hash(head.hash, seq, now, kind, body)
-        self._conn.execute(_INSERT, (seq, now, kind, body, head.hash, hash))
-        derived.apply(self._conn, seq, event)
-        return Head(seq, hash)
 
     def tail(self) -> Head:
         """Number and hash of the last record; 0 and 32 zero bytes when there is none."""
@@ -99,6 +119,11 @@ class Journal:
                 record = _record(row, self.path)
                 after = record.seq
                 yield record
+
+    def checkpoints(self) -> Iterator[Record]:
+        """The records that say which others were taken out, as stored, in order."""
+        for row in self.select(f"{_SELECT} WHERE kind = 'checkpoint' ORDER BY seq"):
+            yield _record(row, self.path)
 
     def record(self, seq: int) -> Record:
         """Record number `seq`, checked against its own hash; Corrupt when it is missing or altered."""
@@ -123,19 +148,36 @@ class Journal:
     def rebuild(self) -> int:
         """Make the query tables anew from the log; how many records were read."""
         count = 0
-        with self._lock, translated(self.path):
-            self._conn.execute("BEGIN IMMEDIATE")
-            try:
-                derived.clear(self._conn)
-                for record in self.records():
-                    what = f"journal {self.path}: record {record.seq}"
-                    derived.apply(self._conn, record.seq, decode_event(record.kind, record.body, what))
-                    count += 1
-                self._conn.execute("COMMIT")
-            except BaseException:
-                self._conn.execute("ROLLBACK")
-                raise
+        with self.transaction() as transaction:
+            derived.clear(transaction.conn)
+            for record in self.records():
+                what = f"journal {self.path}: record {record.seq}"
+                derived.apply(transaction.conn, record.seq, decode_event(record.kind, record.body, what))
+                count += 1
         return count
+
+    def give_back(self) -> None:
+        """Give the room that records took before they were taken out back to the disk, in steps of milliseconds.
+
+        A file that an older version made is rewritten once for that, and writers wait meanwhile.
+        """
+        with self._lock, translated(self.path):
+            if self._pragma("auto_vacuum") == 0:
+                self._conn.execute("PRAGMA auto_vacuum=INCREMENTAL")
+                self._conn.execute("VACUUM")
+        left = -1
+        while left:
+            with self._lock, translated(self.path):
+                self._conn.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+                before, left = left, self._pragma("freelist_count")
+            if left == before:
+                break
+        with self._lock, translated(self.path):
+            # Busy where others read; the next writer that finds the log long truncates it then.
+            self._conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _pragma(self, name: str) -> int:
+        return int(self._conn.execute(f"PRAGMA {name}").fetchone()[0])
 
     def close(self) -> None:
         """Release the database."""

@@ -1,14 +1,19 @@
-"""Verification of the log: every record against the chain, the end of the log against the head file."""
+"""Verification of the log: every record against the chain, the end of the log against the head file.
+
+Where records were taken out, checkpoints (records of the chain themselves) say which, and between which hashes.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 
 from vfs.errors import Corrupt, JournalError
 from vfs.journal.chain import ORIGIN, Record, chain_hash
-from vfs.journal.events import decode_event
+from vfs.journal.events import Checkpoint, Cut, decode_event
 from vfs.journal.head import Head
 from vfs.journal.log import Journal
 from vfs.model.ids import Digest
@@ -32,11 +37,15 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What verification found: how many records there are, the last one, and every problem in order."""
+    """What verification found: how many records there are, the last one, and every problem in order.
+
+    `cut` records were taken out by compaction; checkpoints vouch for the chain over them.
+    """
 
     records: int
     head: Head
     problems: tuple[Problem, ...]
+    cut: int = 0
 
     @property
     def sound(self) -> bool:
@@ -56,7 +65,7 @@ def verify(journal: Journal) -> Verdict:
     problems = list(check.run())
     if isinstance(noted, Problem):
         problems.append(noted)
-    return Verdict(check.count, check.head, tuple(problems))
+    return Verdict(check.count, check.head, tuple(problems), check.cut)
 
 
 def _noted(journal: Journal) -> Head | Problem | None:
@@ -73,8 +82,9 @@ class _Check:
     def __init__(self, journal: Journal, noted: Head | None) -> None:
         self._journal = journal
         self._noted = noted
-        self.count = 0
+        self.count = self.cut = 0
         self.head = Head(0, ORIGIN)
+        self._cuts = deque(known_cuts(journal))
         # False after a record whose hash says nothing about what should follow it.
         self._trusted = True
         self._searches = 0
@@ -82,13 +92,34 @@ class _Check:
     def run(self) -> Iterator[Problem]:
         for record in self._journal.records():
             self.count += 1
-            if record.seq > self.head.seq + 1:
-                yield Problem(self.head.seq + 1, record.seq - 1, "missing")
-                self._trusted = False
+            yield from self._over_cuts(record.seq)
+            if record.seq <= self.head.seq:
+                yield Problem(record.seq, record.seq, "is here, and a checkpoint says that it was taken out")
+                continue
+            yield from self._up_to(record.seq)
             yield from self._content(record)
-            yield from self._against_noted(record)
+            yield from self._against_noted(Head(record.seq, record.hash))
             self.head = Head(record.seq, record.hash)
         yield from self._end()
+
+    def _up_to(self, seq: int) -> Iterator[Problem]:
+        if seq > self.head.seq + 1:
+            yield Problem(self.head.seq + 1, seq - 1, "missing")
+            self._trusted = False
+
+    def _over_cuts(self, seq: int) -> Iterator[Problem]:
+        """Go on over what was taken out before record `seq`."""
+        while self._cuts and self._cuts[0].first <= seq:
+            cut = self._cuts.popleft()
+            yield from self._up_to(cut.first)
+            if cut.first <= self.head.seq:
+                yield Problem(cut.first, cut.last, "checkpoints say twice that they were taken out")
+                continue
+            if self._trusted and cut.previous != self.head.hash:
+                yield Problem(cut.first - 1, cut.first, "do not follow each other: one of the two was replaced")
+            self.cut += cut.last - cut.first + 1
+            self._trusted, self.head = True, Head(cut.last, cut.hash)
+            yield from self._against_noted(self.head)
 
     def _content(self, record: Record) -> Iterator[Problem]:
         trusted, self._trusted = self._trusted, record.intact()
@@ -116,13 +147,24 @@ class _Check:
         candidates = [*(seq + step for seq in after for step in (0, 1, 2)), *near]
         return next((place for place in candidates if place and _hash_at(record, place) == record.hash), None)
 
-    def _against_noted(self, record: Record) -> Iterator[Problem]:
-        if self._noted is not None and record.seq == self._noted.seq and record.hash != self._noted.hash:
-            yield Problem(record.seq, record.seq, "is not the one the head file names: the log was rewritten")
+    def _against_noted(self, head: Head) -> Iterator[Problem]:
+        if self._noted is not None and head.seq == self._noted.seq and head.hash != self._noted.hash:
+            yield Problem(head.seq, head.seq, "is not the one the head file names: the log was rewritten")
 
     def _end(self) -> Iterator[Problem]:
         if self._noted is not None and self._noted.seq > self.head.seq:
             yield Problem(self.head.seq + 1, self._noted.seq, "missing at the end: the head file knows of them")
+
+
+def known_cuts(journal: Journal) -> list[Cut]:
+    """What was taken out, in order, as far as checkpoints say so that hash to what they say themselves."""
+    found: list[Cut] = []
+    for record in journal.checkpoints():
+        with suppress(Corrupt):
+            event = decode_event(record.kind, record.body, "") if record.intact() else None
+            if isinstance(event, Checkpoint):
+                found.extend(cut for cut in event.cuts if 0 < cut.first <= cut.last < record.seq)
+    return sorted(found, key=lambda cut: cut.first)
 
 
 def _hash_at(record: Record, seq: int) -> Digest:

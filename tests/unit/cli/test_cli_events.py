@@ -10,8 +10,10 @@ from vfs.cli.events import SUMMARY, event_json, summary
 from vfs.journal.events import (
     KINDS,
     AbsentSeen,
+    Checkpoint,
     CodeSeen,
     CommitMade,
+    Cut,
     Event,
     Gap,
     ListedSeen,
@@ -74,6 +76,7 @@ EVENTS: tuple[Event, ...] = (
     ProcessesLinked(session="s", links=((1, 2),)),
     Wrote(session="s", writes=((1, 2, 3, 4),)),
     OutsideSeen(session="s", opens=((1, b"/etc/\xff"),)),
+    Checkpoint(session="s", before_ns=1_700_000_000_000_000_000, cuts=(Cut(1, 9, DIGEST, DIGEST),), archive=DIGEST),
     CodeSeen(session="s", code=(Code("script", b"/\xff", DIGEST, b"/", "ab" * 20, "main", True),), image="debian:12"),
 )
 
