@@ -16,7 +16,17 @@ import pytest
 
 from vfs.control.client import Client
 from vfs.control.registry import Registry
-from vfs.journal.events import Event, Gap, ProcessSeen, ReadsSeen, SessionStart, Watching
+from vfs.journal.events import (
+    AbsentSeen,
+    Event,
+    FirstSeen,
+    Gap,
+    ListedSeen,
+    ProcessSeen,
+    ReadsSeen,
+    SessionStart,
+    Watching,
+)
 from vfs.journal.log import Journal
 from vfs.model.record import Process
 
@@ -25,6 +35,7 @@ pytestmark = [pytest.mark.mount, pytest.mark.root]
 Vfs = Callable[..., Any]
 WAYS = {"open": {"VFSD_FANOTIFY": "0"}, "fanotify": {}}
 FILES = 40
+DIRECTORIES = [f"d{number}" for number in range(6)]
 ORDINARY = 65534
 
 READER = r"""
@@ -59,13 +70,13 @@ def newest(state: Path) -> list[Event]:
     return [event for event in events if event.session == session]
 
 
-def facts(events: list[Event]) -> Counter[tuple[object, ...]]:
-    """What was read by whom: repo, commit, path, digest, program, arguments."""
+def facts(events: list[Event], kind: type[FirstSeen] = ReadsSeen) -> Counter[tuple[object, ...]]:
+    """What was read, or listed, or not found, by whom: repo, commit, path, digest, program, arguments."""
     processes: dict[int, Process] = {
         event.process.key: event.process for event in events if isinstance(event, ProcessSeen)
     }
     found: Counter[tuple[object, ...]] = Counter()
-    for event in [event for event in events if isinstance(event, ReadsSeen)]:
+    for event in [event for event in events if isinstance(event, kind)]:
         for key, source, path, digest in event.reads:
             reader = processes[key]
             found[*event.sources[source], path, digest, reader.exe, reader.exe_digest, reader.argv, reader.uid] += 1
@@ -91,6 +102,9 @@ def data(vfs: Vfs, repo: str, isolated: Path) -> list[str]:
     names = [f"f{number:03}" for number in range(FILES)]
     for number, name in enumerate(names):
         (source / name).write_text(f"{number}\n" * (number * 50 + 1))
+    for name in DIRECTORIES:
+        (source / name).mkdir()
+        (source / name / "file").write_text(name)
     vfs("put", repo, f"{source}/")
     return names
 
@@ -126,6 +140,40 @@ def read_in_every_way(point: Path, names: list[str], reader: Path) -> None:
     run("setpriv", f"--reuid={ORDINARY}", "--clear-groups", "cat", names[24], cwd=point)
 
 
+LIST = "import os, sys; print([list(os.scandir(name)) for name in sys.argv[1:]])"
+
+
+def list_in_every_way(point: Path) -> None:
+    """Programs that list the root, directories, and what is below them."""
+    at = [str(point / name) for name in DIRECTORIES]
+
+    def run(*words: str | Path, **more: Any) -> None:
+        subprocess.run(words, stdout=subprocess.DEVNULL, timeout=30, check=True, **more)
+
+    run("ls", point)
+    run("ls", at[0], at[0])
+    run(sys.executable, "-c", LIST, *at[1:3], *at[1:3])
+    run("find", at[3], "-name", "nothing")
+    run("sh", "-c", f"cd {at[4]}; echo *; exec ls .")
+    run("setpriv", f"--reuid={ORDINARY}", "--clear-groups", "ls", DIRECTORIES[5], cwd=point)
+
+
+def miss_in_every_way(point: Path) -> None:
+    """Programs that look for what is not there; each name is asked for by the first of them alone."""
+
+    def run(*words: str | Path, status: int = 0, **more: Any) -> None:
+        said = subprocess.run(words, capture_output=True, timeout=30, check=False, **more)
+        assert said.returncode == status
+
+    run("sh", "-c", f"test -e {point}/no1 || cat {point}/no2", status=1)
+    run(
+        sys.executable, "-c", "import os, sys; print([os.path.exists(name) for name in sys.argv[1:]])", point / "d0/no3"
+    )
+    run("cat", point / "no4/below/it", status=1)
+    run("cat", point / "no1", status=1)
+    run("setpriv", f"--reuid={ORDINARY}", "--clear-groups", "test", "-e", "no5", cwd=point, status=1)
+
+
 def test_the_same_reads_give_the_same_records(
     vfs: Vfs, data: list[str], reader: Path, mountpoint: Path, isolated: Path
 ) -> None:
@@ -134,14 +182,25 @@ def test_the_same_reads_give_the_same_records(
         vfs("mount", "--allow-other", "data", mountpoint, env=env)
         assert daemon(vfs, mountpoint)["lineage"] == way
         read_in_every_way(mountpoint, data, reader)
+        list_in_every_way(mountpoint)
+        miss_in_every_way(mountpoint)
         vfs("umount", mountpoint)
         events = newest(isolated / "state")
         assert level(events) == way and not [event for event in events if isinstance(event, Gap)]
-        seen[way] = facts(events)
-    assert seen["open"] == seen["fanotify"]
-    assert {fact[2] for fact in seen["open"]} == {name.encode() for name in data[:25]}
-    assert {fact[7] for fact in seen["open"]} == {0, ORDINARY}
-    assert max(seen["open"].values()) == 1
+        seen[way] = [facts(events, kind) for kind in (ReadsSeen, ListedSeen, AbsentSeen)]
+    for of_requests, of_reports in zip(seen["open"], seen["fanotify"], strict=True):
+        assert of_requests == of_reports
+        assert max(of_requests.values()) == 1
+    reads, listings, absences = seen["open"]
+    assert {fact[2] for fact in reads} == {name.encode() for name in data[:25]}
+    assert (
+        {fact[7] for fact in reads} == {fact[7] for fact in listings} == {fact[7] for fact in absences} == {0, ORDINARY}
+    )
+    # The shell expands `*`, and `ls` lists what it expands it in once more.
+    assert sorted(fact[2] for fact in listings) == [b"", b"d0", b"d1", b"d2", b"d3", b"d4", b"d4", b"d5"]
+    assert sorted(fact[2] for fact in absences) == [b"d0/no3", b"no1", b"no2", b"no4", b"no5"]
+    assert not any(fact[3] for fact in [*listings, *absences])
+    assert {fact[6][0] for fact in absences if fact[2] == b"no1"} == {b"sh"}
 
 
 def test_levers_say_what_is_on_and_why_not(vfs: Vfs, data: list[str], mountpoint: Path) -> None:
