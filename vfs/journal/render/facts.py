@@ -38,6 +38,10 @@ class Facts:
         found = [node for node in self.graph.nodes if isinstance(node, RunNode)]
         return sorted(found, key=lambda node: (node.started_ns, node.id))
 
+    def nearest_runs(self) -> list[RunNode]:
+        """All runs, those first that were found nearest to the root."""
+        return [node for node in self.graph.nodes if isinstance(node, RunNode)]
+
     def root(self) -> CommitNode | None:
         """The commit that was asked about."""
         node = self._nodes.get(self.graph.root)

@@ -17,47 +17,55 @@ LIMITS = (
 )
 
 
-def gaps(facts: Facts) -> Html:
-    """The section on known gaps."""
-    points = list(_points(facts))
-    shown = points[:_POINTS]
-    if len(points) > _POINTS:
-        shown.append(f"… and {len(points) - _POINTS:,} more points of this kind, further back")
-    if shown:
-        note = el("div", el("p", el("strong", "This record is not complete.")), listed(*shown), class_="note warn")
+def gaps(story: Facts) -> Html:
+    """The section on what is missing, and on what has to be known besides."""
+    points, remarks = _cut(list(_points(story))), _cut(list(_remarks(story)))
+    if points:
+        note = el("div", el("p", el("strong", "This record is not complete.")), listed(*points), class_="note warn")
     else:
         note = el("div", el("p", el("strong", "No gap is known."), " ", _WHOLE), class_="note good")
-    return section("gaps", "Known gaps", note, el("p", LIMITS))
+    more = [el("p", "It is also good to know:"), listed(*remarks)] if remarks else []
+    return section("gaps", "Known gaps", note, *more, el("p", LIMITS))
 
 
 _WHOLE = "For every run on this page each file that it opened through vfs was seen and is listed."
 
 
-def _points(facts: Facts) -> Iterator[str]:
-    yield from (f"{words.plain(note)}." for note in facts.graph.notes)
-    for commit in facts.commits():
-        yield from _commit(facts, commit)
-    for run in reversed(facts.runs()):
-        yield from (f"{_title(facts, run)}: {said}" for said in _run(run))
+def _cut(points: list[str]) -> list[str]:
+    left = len(points) - _POINTS
+    return [*points[:_POINTS], f"… and {left:,} more points of this kind, further away."] if left > 0 else points
 
 
-def _commit(facts: Facts, commit: CommitNode) -> Iterator[str]:
+def _points(story: Facts) -> Iterator[str]:
+    yield from (f"{words.plain(note)}." for note in story.graph.notes)
+    for commit in story.commits():
+        yield from _commit(story, commit)
+    for run in story.nearest_runs():
+        yield from (f"{_title(story, run)}: {said}" for said in _run(run))
+
+
+def _remarks(story: Facts) -> Iterator[str]:
+    for run in story.nearest_runs():
+        yield from (f"{_title(story, run)}: {said}" for said in _besides(run))
+
+
+def _commit(story: Facts, commit: CommitNode) -> Iterator[str]:
     title = words.commit_title(commit.repo, commit.commit)
     if commit.problem:
         yield f"{title} cannot be read, so what it came from is not known: {words.plain(commit.problem)}."
     elif commit.more:
         yield f"{title}: its history goes on; this page was asked to stop there."
-    elif facts.graph.direction == "up" and facts.maker(commit) is None and not _passes_on(facts, commit):
+    elif story.graph.direction == "up" and story.maker(commit) is None and not _passes_on(story, commit):
         yield f"{title}: nothing is recorded of how it was made."
 
 
-def _passes_on(facts: Facts, commit: CommitNode) -> bool:
+def _passes_on(story: Facts, commit: CommitNode) -> bool:
     """True when what made a commit is no part of the question: it only passes on what was made earlier."""
-    return bool(facts.given(commit)) or any(target.id == commit.id for _, target, _ in facts.carried())
+    return bool(story.given(commit)) or any(target.id == commit.id for _, target, _ in story.carried())
 
 
-def _title(facts: Facts, run: RunNode) -> str:
-    made = facts.made(run)
+def _title(story: Facts, run: RunNode) -> str:
+    made = story.made(run)
     what = " and ".join(words.commit_title(node.repo, node.commit) for node in made)
     return f"The {words.plain(run.kind)} that made {what}" if what else f"A {words.plain(run.kind)}"
 
@@ -73,15 +81,13 @@ def _run(run: RunNode) -> Iterator[str]:
         yield f"{words.counted(run.gaps, 'observation')} lost{why}; it may have read more."
     if run.level == "none" and run.kind in ("run", "mount"):
         yield "which files it read was not observed; it may have read all that it was given."
+    if any(code.dirty for code in code_of(run.record)):
+        yield "its program text had changes that are in no git commit, so it may not be kept anywhere."
+
+
+def _besides(run: RunNode) -> Iterator[str]:
     if run.kind == "put":
         yield "files were copied in from a computer. Where they were before is not recorded."
-    yield from _code(run)
-
-
-def _code(run: RunNode) -> Iterator[str]:
-    codes = code_of(run.record)
-    if any(code.dirty for code in codes):
-        yield "its program text had changes that are in no git commit, so it may not be kept anywhere."
     if run.record and run.record.outside:
         outside = words.counted(len({item.path for item in run.record.outside}), "file")
-        yield f"it also read {outside} that are not in the store; their names are listed, their content is not kept."
+        yield f"it read {outside} outside of the store too. The names are listed, the content is not kept."

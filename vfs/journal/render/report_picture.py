@@ -32,7 +32,7 @@ def picture(graph: Graph) -> Html:
 
 _LEGEND = (
     "Blue boxes are versions of data, amber boxes are runs of a program, grey boxes are the files that a run read. "
-    "Arrows point the way the data went. A red box cannot be read any more."
+    "Arrows point the way the data went. A red box cannot be read any more. Times are in UTC."
 )
 _WITHOUT = (
     "The program graphviz, which draws the picture, was not there when this page was written. These lines say the "
@@ -51,15 +51,21 @@ def _near(graph: Graph) -> Graph:
 def _drawn(near: Graph, graph: Graph) -> Html:
     if shutil.which("dot") is not None:
         try:
-            return el("div", _inline(render_svg(near), graph), class_="picture", tabindex="0", role="group",
+            return el("div", _inline(_svg(near), graph), class_="picture", tabindex="0", role="group",
                       aria_label="Picture of the graph; the sections below say the same in words")  # fmt: skip
         except Refused as error:
             return join(el("p", f"The picture could not be drawn: {words.plain(str(error))}."), _told(near))
     return join(el("p", _WITHOUT), _told(near))
 
 
+def _svg(near: Graph) -> str:
+    with words.in_utc():
+        return render_svg(near)
+
+
 def _told(near: Graph) -> Html:
-    return el("pre", Html(_lines(render_text(near))), tabindex="0")
+    with words.in_utc():
+        return el("pre", Html(_lines(render_text(near))), tabindex="0")
 
 
 def _lines(text: str) -> str:

@@ -38,17 +38,19 @@ def spoken(time_ns: int) -> str:
 
 
 def runs(story: Facts, *, full: bool) -> Html:
-    """The section on runs, the newest first, as they lie nearest to the commit; all when `full`."""
-    found = list(reversed(story.runs()))
+    """The section on runs, those first that lie nearest to the commit; all when `full`."""
+    found = story.nearest_runs()
     shown = found if full else found[:RUNS]
     left = len(found) - len(shown)
     rest = (
-        [el("p", f"{left:,} earlier runs are left out here; they are in the JSON form of this record.")] if left else []
+        [el("p", f"{left:,} runs further away are left out here; they are in the JSON form of this record.")]
+        if left
+        else []
     )
     if not found:
         rest.append(el("p", "No run is recorded: nothing says how this version was made."))
     limit = None if full else ROWS
-    return section("runs", "Step by step, the latest first", *(_run(story, run, limit) for run in shown), *rest)
+    return section("runs", "Step by step, the nearest first", *(_run(story, run, limit) for run in shown), *rest)
 
 
 def _run(story: Facts, run: RunNode, limit: int | None) -> Html:

@@ -41,7 +41,7 @@ pre, .picture { overflow-x: auto; margin: .8rem 0; padding: .9rem 1rem; border: 
 .note strong { color: var(--good); }
 .warn strong { color: var(--warn); }
 dl { margin: .8rem 0; border-top: 1px solid var(--line); }
-dl div { display: grid; grid-template-columns: 11rem minmax(0, 1fr); gap: 0 1rem; padding: .45rem 0;
+dl > div { display: grid; grid-template-columns: 11rem minmax(0, 1fr); gap: 0 1rem; padding: .45rem 0;
   border-bottom: 1px solid var(--line); }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
@@ -55,7 +55,7 @@ tbody th { font-weight: 400; }
 @media (max-width: 40rem) {
   header { padding-top: 1.5rem; }
   h1 { font-size: 1.6rem; }
-  dl div { display: block; }
+  dl > div { display: block; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   table, tbody, tr, tbody th, td, caption { display: block; }
   tr { padding: .5rem 0; border-bottom: 1px solid var(--line); }
@@ -69,7 +69,7 @@ tbody th { font-weight: 400; }
   body { font-size: 10.5pt; }
   header { padding-top: 0; }
   h2, h3, caption { break-after: avoid; }
-  tr, dl div, .note { break-inside: avoid; }
+  tr, dl > div, .note { break-inside: avoid; }
   thead { display: table-header-group; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   pre, .picture { overflow: visible; }

@@ -6,6 +6,7 @@ The crate describes and does not hold the data: files and commits are named by t
 from __future__ import annotations
 
 import json
+import mimetypes
 from typing import Any
 
 from vfs import __version__
@@ -91,17 +92,23 @@ class _Crate:
 
     def _add_files(self, repo: str, commit: Digest, files: tuple[tuple[bytes, Digest], ...]) -> list[str]:
         """The files by their ids; they become parts of their commit, if it is in the crate."""
-        ids = [
-            self._state(file_uri(repo, commit, path), "File", name=printable(path), identifier=f"blake3:{digest.hex()}")
-            for path, digest in files[: self._limit]
-        ]
-        holder = self._entities.get(f"{commit_uri(repo, commit)}:")
+        ids = [self._file(file_uri(repo, commit, path), path, digest) for path, digest in files[: self._limit]]
+        holder = self._entities.get(_directory(repo, commit))
         if holder is None:
             self._parts.extend(ids)
         else:
             known = {part["@id"] for part in holder.get("hasPart", [])}
             holder["hasPart"] = [*holder.get("hasPart", []), *_ids([id for id in ids if id not in known])]
         return ids
+
+    def _file(self, id: str, path: bytes, digest: Digest) -> str:
+        return self._state(
+            id,
+            "File",
+            name=printable(path),
+            encodingFormat=_media_type(path),
+            identifier=f"blake3:{digest.hex()}" if digest else "",
+        )
 
     def _action(self, run: RunNode) -> str:
         made = self._facts.made(run)
@@ -128,7 +135,7 @@ class _Crate:
         shown = self._add_files(group.repo, group.commit, group.files)
         # The commit stands for those that are not named.
         more = self._limit is not None and len(group.files) > self._limit
-        return [*shown, f"{commit_uri(group.repo, group.commit)}:"] if more or not shown else shown
+        return [*shown, _directory(group.repo, group.commit)] if more or not shown else shown
 
     def _results(self, run: RunNode, made: list[CommitNode]) -> list[str]:
         written = tuple(item for item in outputs(run) if item[1])
@@ -191,6 +198,7 @@ class _Crate:
         )
 
 
+_TYPES = mimetypes.MimeTypes()
 _UNSTATED = "Nothing is recorded of the licence of this data; ask those who made it."
 
 
@@ -205,8 +213,17 @@ def _descriptor() -> Json:
 
 
 def _commit_id(node: CommitNode) -> str:
-    """A commit as a directory: with the colon that a path would follow."""
-    return f"{commit_uri(node.repo, node.commit)}:"
+    return _directory(node.repo, node.commit)
+
+
+def _directory(repo: str, commit: Digest) -> str:
+    """A commit as a directory, which has a slash at its end in a crate."""
+    return f"{commit_uri(repo, commit)}/"
+
+
+def _media_type(path: bytes) -> str:
+    """By the ending of a name, as far as Python knows it; what the machine knows besides would differ from others."""
+    return _TYPES.guess_type(printable(path.rpartition(b"/")[2]))[0] or "application/octet-stream"
 
 
 def _outcome(run: RunNode) -> Json:
