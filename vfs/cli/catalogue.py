@@ -65,6 +65,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
         _item("shell", "Start a shell, or a program, in a writable tree of a revision."),
         _item("run", "Run a program on revisions and commit what it writes."),
         _item("rerun", "Run again what made a commit, and compare."),
+        _item("explain", "Show why two commits differ."),
     ),
     "The command itself": (_item("completion", "Print the completion script of a shell."),),
 }
