@@ -21,6 +21,7 @@ from vfs.model.record import RunRecord
 from vfs.model.revision import Revision
 from vfs.repo.commit import commit_tree
 from vfs.repo.guard import guard_of
+from vfs.repo.ignoring import Ignoring
 from vfs.repo.ingest import ingest
 from vfs.repo.library import Library
 from vfs.repo.notes import Failure, Notes
@@ -61,9 +62,11 @@ def put(
     progress: Progress | None = None,
     record: RunRecord | None = None,
     stdin: BinaryIO | None = None,
+    ignoring: bool = True,
 ) -> PutResult:
     """Commit what `sources` hold to the branch of `revision`, on top of what it has, below `prefix`.
 
+    What a `.vfsignore` in a directory below a source keeps out is left out, unless the branch has it or not `ignoring`.
     Files that cannot be read are left out and named in the result; the rest is committed. Before anything
     is read: RepoNotFound, Refused, UsageError, NotFound for a source that is not there, NotADirectory for
     a prefix below a file. Conflict when another writer changed the same paths meanwhile.
@@ -75,7 +78,8 @@ def put(
     if sources[0].stdin:
         entries = _standard_input(writer, base, prefix, stdin or sys.stdin.buffer, watcher)
     else:
-        entries = _local(library, writer, base, sources, prefix, notes, watcher)
+        kept_out = Ignoring(lambda path: base is not None and base.find(path) is not None) if ignoring else None
+        entries = _local(library, writer, base, sources, prefix, notes, watcher, kept_out)
     root = edit_sorted(base, writer, entries)
     if target.head is not None and target.head.commit.root == root.ref.digest:
         return PutResult(target.head, False, notes.warnings(), notes.failures, writer.stats)
@@ -115,6 +119,7 @@ def _local(
     prefix: bytes,
     notes: Notes,
     progress: Progress,
+    ignoring: Ignoring | None,
 ) -> Iterator[Entry]:
     """The entries of local sources, in key order; the checks that need no reading are made at once."""
     guard = guard_of(library)
@@ -127,7 +132,7 @@ def _local(
     own = any(source.contents for source in sources)
     parents = _parents(base, prefix, own=own)
     progress.start(None)
-    found = found_below(starts, Walk(notes, guard))
+    found = found_below(starts, Walk(notes, guard, ignoring))
     return chain(parents, ingest(writer, found, notes=notes, progress=progress, jobs=library.settings.jobs))
 
 

@@ -15,6 +15,7 @@ from vfs.files.translate import cause_of
 from vfs.model.names import PATH_MAX
 from vfs.repo.directory import Directory
 from vfs.repo.guard import Guard
+from vfs.repo.ignoring import NOTHING, Ignoring, Rules
 from vfs.repo.notes import Notes
 
 # A process has 1,024 descriptors as a rule; directories deeper than this are reopened on the way back.
@@ -45,19 +46,24 @@ class _Frame:
     name: bytes
     directory: Directory | None
     left: list[bytes]
+    rules: Rules
 
 
 class Walk:
-    """Walks below directories; what cannot be read is put in `notes`, a guarded directory ends it with Refused."""
+    """Walks below directories; what cannot be read is put in `notes`, a guarded directory ends it with Refused.
 
-    def __init__(self, notes: Notes, guard: Guard) -> None:
+    What `ignoring` keeps out is left out and counted; a directory that is, with all below it, counts as one.
+    """
+
+    def __init__(self, notes: Notes, guard: Guard, ignoring: Ignoring | None = None) -> None:
         self._notes = notes
         self._guard = guard
+        self._ignoring = ignoring
 
     def below(self, top: Directory, *, at: bytes, shown: bytes) -> Iterator[Found]:
         """All that lies below `top`, which has the path `at` in the tree; not `top` itself."""
         frames: list[_Frame] = []
-        yield from self._enter(frames, top, at=at, shown=shown, name=b"")
+        yield from self._enter(frames, top, at=at, shown=shown, name=b"", above=NOTHING)
         while frames:
             frame = frames[-1]
             if not frame.left:
@@ -67,10 +73,10 @@ class Walk:
             path, local = _join(frame.at, name), _join(frame.shown, name)
             directory = self._open(frames, name, local)
             if directory is not None:
-                yield from self._enter(frames, directory, at=path, shown=local, name=name)
+                yield from self._enter(frames, directory, at=path, shown=local, name=name, above=frame.rules)
 
     def _enter(
-        self, frames: list[_Frame], directory: Directory, *, at: bytes, shown: bytes, name: bytes
+        self, frames: list[_Frame], directory: Directory, *, at: bytes, shown: bytes, name: bytes, above: Rules
     ) -> Iterator[Found]:
         try:
             self._guard.check(directory.identity(), shown)
@@ -79,7 +85,12 @@ class Walk:
             self._notes.fail(shown, f"cannot be listed: {cause_of(error)}")
             return
         left: list[bytes] = []
+        rules = above
+        if self._ignoring is not None:
+            rules = self._ignoring.rules(above, directory, names, at=at, shown=shown)
         for found in self._list(directory, names, at=at, shown=shown):
+            if self._is_left_out(rules, found):
+                continue
             if found.kind == stat.S_IFDIR:
                 left.append(found.name)
             yield found
@@ -87,7 +98,16 @@ class Walk:
             left.reverse()
             if len(frames) > OPEN_DEPTH:
                 frames[-1].directory = None
-            frames.append(_Frame(at, shown, name, directory, left))
+            frames.append(_Frame(at, shown, name, directory, left, rules))
+
+    def _is_left_out(self, rules: Rules, found: Found) -> bool:
+        if self._ignoring is None or rules == NOTHING:
+            return False
+        directory = found.kind == stat.S_IFDIR
+        if not self._ignoring.leaves_out(rules, found.at, directory=directory):
+            return False
+        self._notes.count("ignored path", "left out, as .vfsignore says")
+        return True
 
     def _list(
         self, directory: Directory, names: list[tuple[bytes, int]], *, at: bytes, shown: bytes

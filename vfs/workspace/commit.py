@@ -14,6 +14,7 @@ import msgspec
 
 from vfs.content.writer import ContentWriter
 from vfs.errors import Busy, Refused, UsageError
+from vfs.journal.writers import Writers
 from vfs.model.commit import StoredCommit
 from vfs.model.ids import Digest
 from vfs.model.record import Output, RunRecord
@@ -65,6 +66,7 @@ def commit_layer(
     record: RunRecord | None = None,
     progress: Progress | None = None,
     selection: Selection | None = None,
+    writers: Writers | None = None,
 ) -> LayerCommit:
     """Commit what the mount of `layer` shows: to the branch it came from, or to `target`, which it then follows.
 
@@ -72,13 +74,13 @@ def commit_layer(
     read as one state; Busy when the mount is changed too fast; Conflict when other writers changed the same
     paths; UsageError when no branch is known. After an error branch and layer are as they were.
 
-    What `selection` leaves out stays in the layer and is a change as before.
+    What `selection` leaves out stays in the layer and is a change as before. `writers` knows who wrote its files.
     """
     with layer.reachable(), layer.work_lock():
         opened = OpenedLayer(library, layer)
         wanted = _wanted(opened, target)
         work = _Work(opened, wanted, message, author or library.settings.author, record, progress or NoProgress())
-        work.selection = selection
+        work.selection, work.writers = selection, writers
         return work.commit()
 
 
@@ -112,6 +114,7 @@ class _Work:
         self.record = record
         self.progress = progress
         self.selection: Selection | None = None
+        self.writers: Writers | None = None
 
     def commit(self) -> LayerCommit:
         """Read, commit, remember."""
@@ -136,7 +139,14 @@ class _Work:
         since_ns = write_back(self.opened.layer)
         for attempt in range(ATTEMPTS):
             last = attempt + 1 == ATTEMPTS
-            reading = Reading(self.opened, writer, self.progress, since_ns=since_ns, selection=self.selection)
+            reading = Reading(
+                self.opened,
+                writer,
+                self.progress,
+                since_ns=since_ns,
+                selection=self.selection,
+                writers=self.writers,
+            )
             try:
                 root = reading.root()
             except Busy:

@@ -15,8 +15,8 @@ from vfs.errors import LocalIOError, Refused
 from vfs.files.translate import local_error
 from vfs.model.entry import Entry, Kind
 from vfs.model.names import printable
+from vfs.repo.patterns import Patterns
 from vfs.workspace.node import Node
-from vfs.workspace.patterns import Patterns
 from vfs.workspace.place import join
 from vfs.workspace.scan import Scan
 

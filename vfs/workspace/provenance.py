@@ -8,6 +8,7 @@ from vfs.errors import NotFound
 from vfs.journal.log import Journal
 from vfs.journal.record import mount_record, put_record
 from vfs.journal.session import session_start
+from vfs.journal.writers import Writers
 from vfs.model.commit import InputCommit
 from vfs.model.record import RunRecord
 from vfs.workspace.layer import Layer
@@ -30,6 +31,12 @@ def layer_record(journal: Journal, layer: Layer, *, command: Sequence[bytes], se
     base = layer.base
     given = InputCommit(name=base.repo, repo=base.repo, commit=base.id)
     return put_record(command=command, started_ns=base.created_ns, kind="mount", inputs=(given,))
+
+
+def layer_writers(journal: Journal, layer: Layer, session: str = "") -> Writers | None:
+    """Who wrote the files of `layer` in its last session, by their inodes in the upper directory; None for nobody."""
+    sessions = layer_sessions(journal, layer, session)
+    return Writers(journal, sessions, only=sessions[-1]) if sessions else None
 
 
 def _is_known(journal: Journal, session: str) -> bool:

@@ -16,6 +16,7 @@ import msgspec
 
 from vfs.content.writer import ContentWriter
 from vfs.errors import Busy
+from vfs.journal.writers import UNKNOWN, Writers
 from vfs.model.entry import Entry
 from vfs.model.names import printable
 from vfs.model.record import Output
@@ -54,9 +55,11 @@ class Reading:
         *,
         since_ns: int,
         selection: Selection | None = None,
+        writers: Writers | None = None,
     ) -> None:
         """`since_ns`: files changed at or after that time, by the layer's own clock, are not remembered as read.
 
+        `writers`: who wrote the files of the upper directory, where that is known.
         What `selection` leaves out stays in the tree as the last commit has it.
         """
         self.outputs: list[Output] = []
@@ -66,6 +69,7 @@ class Reading:
         self._writer = writer
         self._progress = progress
         self._since_ns = since_ns
+        self._writers = writers
         self._removed: set[bytes] = set()
         self._picker = Picker(selection or Selection(), opened.tree, opened.ignores())
 
@@ -146,8 +150,14 @@ class Reading:
         entry = _cleaned(node.as_entry() if entry is None else self._confirmed(node, entry))
         if change.old is None or not entry.same_as(change.old):
             if change.what is not What.TIME:
-                self.outputs.append(Output(entry.path, entry.digest))
+                self.outputs.append(Output(entry.path, entry.digest, *self._written_by(node)))
             yield entry
+
+    def _written_by(self, node: Node) -> tuple[int, int]:
+        """Who wrote the file in the upper directory, and when; (0, 0) for anything else."""
+        if self._writers is None or node.status is None or not node.needs_reading:
+            return UNKNOWN
+        return self._writers.last(node.status.st_dev, node.status.st_ino)
 
     def _confirmed(self, node: Node, entry: Entry) -> Entry:
         """`entry` as read for `node`, or what is there by now when that was no content of any file."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vfs.workspace.patterns import Patterns
+from vfs.repo.patterns import Patterns
 
 
 class Selection:

@@ -110,7 +110,8 @@ class World:
         return self.top / "mnt"
 
     def put(self, source: Path, revision: str = "data@main") -> None:
-        assert put(self.library, parse_revision(revision), [parse_source(f"{source}/")]).stored is not None
+        words = [parse_source(f"{source}/")]
+        assert put(self.library, parse_revision(revision), words, ignoring=False).stored is not None
 
     def resolved(self, revision: str = "data@main") -> Resolved:
         return resolve(self.library, parse_revision(revision))

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from vfs.errors import Busy, Refused, UsageError
+from vfs.repo.patterns import PATTERNS_MAX, Patterns
 from vfs.workspace.attach import attach_layer
 from vfs.workspace.ignore import SIZE_MAX
-from vfs.workspace.patterns import PATTERNS_MAX, Patterns
 from vfs.workspace.selection import Selection
 from vfs.workspace.status import status
 from vfs.workspace.writers import wait_for_writers

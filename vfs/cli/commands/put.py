@@ -28,6 +28,7 @@ _KEPT = "nothing was committed; what is in the store already is reused when the 
 @click.argument("paths", metavar="PATH...", type=LOCAL_PATH, nargs=-1, required=True)
 @options.message
 @click.option("--prefix", metavar="PATH", default="", help="Where in the tree; for '-' the name of the file itself.")
+@click.option("--no-ignore", is_flag=True, help="Put what a .vfsignore keeps out, too.")
 @options.author
 @options.signing
 @options.as_json
@@ -38,6 +39,7 @@ def put_command(
     paths: tuple[str, ...],
     message: str,
     prefix: str,
+    no_ignore: bool,
     author: str | None,
     as_json: bool,
 ) -> None:
@@ -45,7 +47,8 @@ def put_command(
 
     A PATH lands under its own name, as with cp; DIR/ puts what is in DIR, as with rsync; - is standard input and needs
     --prefix for its name. What the branch holds besides stays. Sockets, devices and pipes are skipped; files
-    that cannot be read are named and left out, and the exit code is then 1.
+    that cannot be read are named and left out, and the exit code is then 1. What a .vfsignore (rules of .gitignore) in
+    a directory that is put keeps out is left out and counted, unless the branch has it already.
 
     \b
     Examples:
@@ -64,6 +67,7 @@ def put_command(
             author=author,
             progress=watcher,
             record=put_record(command=call.command(), started_ns=started),
+            ignoring=not no_ignore,
         )
     call.kept = ""
     _report(target, result, as_json)

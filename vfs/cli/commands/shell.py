@@ -55,7 +55,7 @@ def shell_command(
     max_size: str | None,
     author: str | None,
 ) -> None:
-    """Start a shell, or CMD, in a writable tree of a revision.
+    """Start a shell, or a program, in a writable tree of a revision.
 
     The tree is at /pfs/REPO (also in VFS_TREE), where CMD starts; nobody else sees it, and no root is needed. What was
     written stays in a layer, whose id is printed (also in VFS_LAYER), for vfs diff, commit, discard and shell --layer.
