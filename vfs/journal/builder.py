@@ -95,6 +95,10 @@ class Builder:
                 processes=len(record.processes),
                 reads=sum(len(reading.files) for reading in sealed.readings),
                 outputs=len(record.outputs),
+                listed=sum(len(reading.listed) for reading in sealed.readings),
+                absent=sum(len(reading.absent) for reading in sealed.readings),
+                scope=scope,
+                reason=reason,
                 record=record,
             )
         )

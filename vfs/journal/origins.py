@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from itertools import islice
+from typing import TypeAlias
 
 from vfs.model.commit import StoredCommit
 from vfs.model.entry import Kind
@@ -21,6 +22,8 @@ from vfs.tree.tree import Tree
 _FEW = 256
 # Looking up one path costs about as much as walking over so many entries.
 _WALK = 10
+# The commit before, and all that was changed; None for too much.
+_Step: TypeAlias = tuple[StoredCommit | None, frozenset[bytes] | None]
 # Changes of one commit that are listed to be remembered, and paths remembered in all (some 100 bytes each).
 _MANY = 2_000
 _REMEMBERED = 1_000_000
@@ -36,7 +39,7 @@ class Origins:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._changed: dict[tuple[str, Digest], frozenset[bytes] | None] = {}
+        self._steps: dict[tuple[str, Digest], _Step] = {}
         self._held = 0
 
     def of(self, stored: StoredCommit, paths: Collection[bytes]) -> Iterator[tuple[StoredCommit, set[bytes]]]:
@@ -44,40 +47,42 @@ class Origins:
 
         The newest first. Paths that `stored` does not have are left out.
         """
+        repo = stored.commit.repo
         left = _present(self._library.tree(stored), paths) if paths else set()
         while left:
-            parent = first_parent(self._library, stored)
+            parent, changed = self._steps.get((repo, stored.id)) or self._step(stored)
             if parent is None:
                 yield stored, left
                 return
-            if changed := self._among(parent, stored, left):
-                yield stored, changed
-                left -= changed
+            found = left & changed if changed is not None else self._among(parent, stored, left)
+            if found:
+                yield stored, found
+                left -= found
             stored = parent
 
     def _among(self, parent: StoredCommit, stored: StoredCommit, paths: set[bytes]) -> set[bytes]:
-        if parent.commit.root == stored.commit.root:
-            return set()
-        changed = self._all(parent, stored)
-        if changed is not None:
-            return paths & changed
         old_tree, tree = self._library.tree(parent), self._library.tree(stored)
         if len(paths) > _FEW:
             return {change.path for change in diff(old_tree, tree)} & paths
         return {path for path in paths if _differs(old_tree, tree, path)}
 
-    def _all(self, parent: StoredCommit, stored: StoredCommit) -> frozenset[bytes] | None:
+    def _step(self, stored: StoredCommit) -> _Step:
+        parent = first_parent(self._library, stored)
+        changed = self._changed(parent, stored) if parent is not None else frozenset()
+        if self._held > _REMEMBERED:
+            self._steps.clear()
+            self._held = 0
+        self._held += 1 + len(changed or ())
+        self._steps[stored.commit.repo, stored.id] = parent, changed
+        return parent, changed
+
+    def _changed(self, parent: StoredCommit, stored: StoredCommit) -> frozenset[bytes] | None:
         """All that a commit changed; None when that is too much to remember."""
-        key = (stored.commit.repo, stored.id)
-        if key not in self._changed:
-            found = diff(self._library.tree(parent), self._library.tree(stored))
-            paths = frozenset(change.path for change in islice(found, _MANY))
-            if self._held > _REMEMBERED:
-                self._changed.clear()
-                self._held = 0
-            self._held += len(paths)
-            self._changed[key] = paths if len(paths) < _MANY else None
-        return self._changed[key]
+        if parent.commit.root == stored.commit.root:
+            return frozenset()
+        found = diff(self._library.tree(parent), self._library.tree(stored))
+        paths = frozenset(change.path for change in islice(found, _MANY))
+        return paths if len(paths) < _MANY else None
 
 
 def origins(
