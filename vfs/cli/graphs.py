@@ -20,6 +20,7 @@ from vfs.journal.render.formats import FORMATS
 if TYPE_CHECKING:
     from vfs.journal.graph import Graph
     from vfs.journal.render.about import About
+    from vfs.repo.signatures import Judged
 
 # Readable by others, as a file written by a shell would be.
 _MODE = 0o644
@@ -76,7 +77,7 @@ def _wanted(form: str | None, full: bool, file: str | None, as_json: bool, post:
 
 def deliver(call: Call, graph: Graph, wanted: Wanted) -> None:
     """Write or post the graph as it was wanted."""
-    about = _about(call, graph)
+    about = _about(call, graph, wanted)
     if wanted.post is not None:
         _post(graph, wanted.post, about)
     elif wanted.format == "rocrate" and wanted.file is not None and _is_crate(wanted.file):
@@ -97,10 +98,34 @@ def _write(graph: Graph, wanted: Wanted, about: About) -> None:
     output.line(f"{len(graph.nodes)} nodes written to {one_line(wanted.file)}")
 
 
-def _about(call: Call, graph: Graph) -> About:
+def _about(call: Call, graph: Graph, wanted: Wanted) -> About:
     from vfs.journal.render.about import about_store
 
-    return about_store(call.settings().store)
+    pages = wanted.format in ("html", "rocrate") and wanted.post is None
+    return about_store(call.settings().store, signatures=_signatures(call, graph) if pages else None)
+
+
+def _signatures(call: Call, graph: Graph) -> tuple[str, ...] | None:
+    """A line for each signature of the commit that was asked about, as this user's keys judge it."""
+    from vfs.cli.signing import judge_of
+    from vfs.journal.graph import CommitNode
+    from vfs.repo.commits import read_commit
+
+    root = graph.by_id().get(graph.root)
+    if not isinstance(root, CommitNode) or root.problem:
+        return None
+    stored = read_commit(call.library(), root.repo, root.commit)
+    return tuple(_signature(judged) for judged in judge_of(call).all(call.library(), stored))
+
+
+def _signature(judged: Judged) -> str:
+    from vfs.journal.render.report_runs import spoken
+
+    if judged.cause:
+        return f"A signature that is not valid: {judged.cause}"
+    name = f" ({judged.comment})" if judged.comment else ""
+    worth = "is trusted" if judged.standing.value == "trusted" else "is not among the trusted ones"
+    return f"Signed on {spoken(judged.time_ns)} with key {judged.key}{name}, which {worth} where this page was written."
 
 
 def _post(graph: Graph, url: str, about: About) -> None:

@@ -159,8 +159,8 @@ def _inputs(run: RunNode, about: About) -> list[Json]:
     for place, item in enumerate(run.record.inputs):
         files, directories = read.get(place, set()), listed.get(place, set())
         if files or directories or not observed(run):
-            count = _facet("InputStatisticsInputDatasetFacet", "1-0-0", fileCount=len(files))
-            subset = _subset("Input", item.repo, item.commit, files | directories) if observed(run) else {}
+            count = _facet("InputStatisticsInputDatasetFacet", "1-0-0", fileCount=len(files)) if files else None
+            facets = _subset("Input", item.repo, item.commit, files | directories) if observed(run) else {}
             found.append(
                 {**_data_set(item.repo, item.commit, about), "inputFacets": {"inputStatistics": count, **subset}}
             )
@@ -176,8 +176,11 @@ def _by_input(reads: Iterable[Read]) -> dict[int, set[bytes]]:
 
 def _output(run: RunNode, repo: str, commit: Digest, about: About) -> Json:
     made = outputs(run)
-    count = _facet("OutputStatisticsOutputDatasetFacet", "1-0-2", fileCount=sum(bool(digest) for _, digest in made))
-    facets = {"outputStatistics": count, **_subset("Output", repo, commit, {path for path, _ in made})}
+    files = sum(bool(digest) for _, digest in made)
+    count = _facet("OutputStatisticsOutputDatasetFacet", "1-0-2", fileCount=files)
+    facets = _subset("Output", repo, commit, {path for path, _ in made}) | (
+        {"outputStatistics": count} if files else {}
+    )
     return {**_data_set(repo, commit, about), "outputFacets": facets}
 
 

@@ -52,10 +52,13 @@ class _Crate:
         actions = [self._action(run) for run in self._facts.runs() if self._facts.made(run)]
         profile = {"@id": _PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
         license = {"@id": _LICENSE, "@type": "CreativeWork", "name": "not stated", "description": _UNSTATED}
-        return [_descriptor(), self._root(actions), profile, license, *self._entities.values()]
+        root = self._root(actions)
+        entities = [_descriptor(), root, profile, license, *self._entities.values()]
+        return [{key: _single(value) for key, value in entity.items()} for entity in entities]
 
     def _root(self, actions: list[str]) -> Json:
         root = self._facts.root()
+        maker = self._facts.maker(root) if root else None
         title = words.commit_title(root.repo, root.commit) if root else "lineage"
         asked = f", {printable(self._graph.path)}" if self._graph.path is not None else ""
         question = "what was made from" if self._graph.direction == "down" else "what made"
@@ -66,6 +69,7 @@ class _Crate:
             "description": f"Runs recorded by the versioned file system vfs: {question} {title}{asked}.",
             "datePublished": instant(root.time_ns if root else 0, digits=3, zone="+00:00"),
             "license": {"@id": _LICENSE},
+            **({"author": {"@id": self._person(maker)}} if maker else {}),
             "conformsTo": {"@id": _PROFILE},
             "hasPart": _ids(self._parts),
             "mentions": _ids(actions),
@@ -228,8 +232,13 @@ def _media_type(path: bytes) -> str:
 
 def _outcome(run: RunNode) -> Json:
     if not run.exit_code:
-        return {"actionStatus": {"@id": "http://schema.org/CompletedActionStatus"}}
-    return {"actionStatus": {"@id": "http://schema.org/FailedActionStatus"}, "error": f"exit status {run.exit_code}"}
+        return {"actionStatus": "http://schema.org/CompletedActionStatus"}
+    return {"actionStatus": "http://schema.org/FailedActionStatus", "error": f"exit status {run.exit_code}"}
+
+
+def _single(value: Any) -> Any:
+    """A list of one as this one."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _ids(found: list[str]) -> list[Json]:
