@@ -19,6 +19,8 @@ ALLOWED = frozenset(
         "MKL_NUM_THREADS",
         "OMP_NUM_THREADS",
         "OPENBLAS_NUM_THREADS",
+        # Which run of an orchestrator this one is part of: a name and a number, by which events are joined.
+        "OPENLINEAGE_PARENT_ID",
         "PATH",
         "PYTHONHASHSEED",
         "PYTHONPATH",
