@@ -65,7 +65,7 @@ def test_help_fits_a_terminal(command: click.Command, context: click.Context) ->
 
 
 def test_listings_have_json() -> None:
-    without = {"init", "cat", "export", "rm", "mount", "umount", "discard", "run", "completion"}
+    without = {"init", "cat", "export", "rm", "mount", "umount", "discard", "run", "shell", "completion"}
     without |= {"vfs cache clear", "vfs cache limit", "vfs repo create", "vfs repo delete", "vfs journal rebuild"}
     without |= {f"vfs {kind} {verb}" for kind in ("branch", "tag") for verb in ("create", "move", "delete")}
     without |= {f"vfs key {verb}" for verb in ("create", "import", "export", "trust", "distrust", "delete", "sign")}

@@ -17,7 +17,7 @@ from vfs.journal.session import note_commit
 from vfs.model.revision import Revision
 from vfs.workspace.commit import LayerCommit, commit_layer
 from vfs.workspace.layer import Layer
-from vfs.workspace.provenance import layer_record, layer_sessions
+from vfs.workspace.provenance import layer_record, layer_sessions, layer_writers
 from vfs.workspace.selection import Selection
 from vfs.workspace.status import find_layer
 from vfs.workspace.writers import wait_for_writers
@@ -64,9 +64,9 @@ def commit_command(
     author: str | None,
     as_json: bool,
 ) -> None:
-    """Commit what changed in a writable mount, or in a layer that was kept.
+    """Commit what changed in a writable mount.
 
-    It goes to the branch that was mounted, or to REPO@BRANCH, which the mount then follows. The mount may be in
+    LAYER is the id of a layer that is not mounted, or only by vfs shell. The commit goes to the branch that was mounted, or to REPO@BRANCH, which the mount then follows. The mount may be in
     use meanwhile, and stays. When another writer changed the same paths nothing is committed and the exit code is 4.
 
     GLOB is a pattern as in .gitignore, relative to the mount's root. What is left out stays a change of the mount. New
@@ -97,6 +97,7 @@ def commit_command(
             author=author,
             target=target,
             record=layer_record(journal, layer, command=call.command(), session=session),
+            writers=layer_writers(journal, layer, session),
             progress=watcher,
             selection=selection,
         )

@@ -17,9 +17,9 @@ from vfs.workspace.status import find_layer
 @click.argument("directory", metavar="DIR|LAYER", type=MOUNTPOINT)
 @pass_call
 def discard_command(call: Call, directory: str) -> None:
-    """Throw away what changed in a writable mount, or a layer that was kept.
+    """Throw away what changed in a writable mount.
 
-    Unmount it first. Commits that were made from it stay; what was not committed is lost.
+    Unmount it first. LAYER is the id of a layer, as vfs mounts --layers shows it. Commits that were made from it stay; what was not committed is lost.
 
     \b
     Examples:
