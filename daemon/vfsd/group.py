@@ -58,37 +58,48 @@ class Group:
 
     At first opens are held: who reads the queue says `go` for each, and `drop` for each report. The queue has no
     limit; equal reports that wait are merged, so it grows with distinct (process, file) pairs. `places` are
-    descriptors within the mounts, closed with the group.
+    descriptors within the mounts, closed with the group; none for a single file system, whatever its mounts, which
+    stays free to be unmounted.
     """
 
-    def __init__(self, places: Sequence[int], *, closes: bool, everywhere: bool = False) -> None:
-        """Opens, and with `closes` closes after writing. `everywhere`: under whatever mounts of the file systems.
+    def __init__(self, places: Sequence[int] = (), *, closes: bool, path: str = "") -> None:
+        """Opens, and with `closes` closes after writing. `path`: in the file system that is mounted there.
 
         OSError where it is not allowed; `places` are closed then as well.
         """
         self.holds = True
         self._places = tuple(places)
         self._closes = _CLOSE_WRITE if closes else 0
-        self._kind = _MARK_FILESYSTEM if everywhere else _MARK_MOUNT
-        self._fd = -1
+        self._kind = _MARK_FILESYSTEM if path else _MARK_MOUNT
+        self._fd = self._lent = -1
         try:
             self._fd = _checked(_libc.fanotify_init(_CLOEXEC | _NONBLOCK | _CONTENT | _UNLIMITED_QUEUE, _EVENT_FLAGS))
-            self._mark(_MARK_ADD, _OPEN_PERM | self._closes)
+            self._mark(_MARK_ADD, _OPEN_PERM | self._closes, path)
         except BaseException:
             self.close()
             raise
 
-    def hold(self, wanted: bool) -> None:
-        """Have opens held from now on, or let them go and be told afterwards; OSError. One may be told twice."""
-        old, new = (_OPEN, _OPEN_PERM) if wanted else (_OPEN_PERM, _OPEN)
-        self._mark(_MARK_ADD, new)
-        self._mark(_MARK_REMOVE, old)
-        self.holds = wanted
+    def let_go(self, report: Report) -> None:
+        """Have opens go on at once, and told afterwards, from one after this report; OSError. One may be told twice."""
+        if not self._places:
+            self._lent = os.dup(report.fd)
+        self._mark(_MARK_ADD, _OPEN)
+        self._mark(_MARK_REMOVE, _OPEN_PERM)
+        self.holds = False
 
-    def _mark(self, change: int, events: int) -> None:
-        for place in self._places:
-            path = f"/proc/self/fd/{place}".encode()
-            _checked(_libc.fanotify_mark(self._fd, change | self._kind, ctypes.c_uint64(events), _AT_FDCWD, path))
+    def hold(self) -> None:
+        """Have opens held again; OSError."""
+        self._mark(_MARK_ADD, _OPEN_PERM)
+        self._mark(_MARK_REMOVE, _OPEN)
+        self.holds = True
+        if self._lent >= 0:
+            os.close(self._lent)
+            self._lent = -1
+
+    def _mark(self, change: int, events: int, path: str = "") -> None:
+        for where in [path] if path else [f"/proc/self/fd/{fd}" for fd in self._places or (self._lent,)]:
+            flags, name = change | self._kind, os.fsencode(where)
+            _checked(_libc.fanotify_mark(self._fd, flags, ctypes.c_uint64(events), _AT_FDCWD, name))
 
     def fileno(self) -> int:
         """The descriptor to poll."""
@@ -119,7 +130,7 @@ class Group:
 
     def close(self) -> None:
         """Forget what is in the queue; whoever is held goes on."""
-        for fd in (self._fd, *self._places):
+        for fd in (self._fd, self._lent, *self._places):
             if fd >= 0:
                 os.close(fd)
 

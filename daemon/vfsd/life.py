@@ -160,6 +160,8 @@ class Life:
                 mount_overlay, _LOCAL_SECONDS, self._daemon.target, layer, spec.mountpoint
             )
             nursery.start_soon(self._watch_overlay)
+            watch = partial(self._daemon.lineage.watch_layer, spec.mountpoint, os.fspath(layer.upper))
+            log.info("writers", recorded=await self._threads.run(watch, _LOCAL_SECONDS) or "on")
         self._open_doors(nursery)
         if spec.owner_pid:
             nursery.start_soon(self._watch_owner, spec.owner_pid)

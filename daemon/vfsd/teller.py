@@ -61,7 +61,7 @@ class Teller(ABC):
         """Nobody opened anything for a while: opens are held again."""
         if not self.group.holds:
             self._familiar = 0
-            self.group.hold(True)
+            self.group.hold()
 
     def _read(self) -> Sequence[Report]:
         try:
@@ -74,7 +74,7 @@ class Teller(ABC):
         self.taken += 1
         try:
             keys = self._described(reports)
-            self._get_to_know(keys, sum(report.opened for report in reports))
+            self._get_to_know(keys, [report for report in reports if report.opened and report.fd >= 0])
             self._count_lost(reports)
             self.tell([report for report in reports if report.fd >= 0 and report.pid not in self._silent], keys)
         except Exception:
@@ -107,13 +107,15 @@ class Teller(ABC):
             if report.fd < 0:
                 self._observer.lose(1, UNQUEUED if report.pid else UNREPORTED)
 
-    def _get_to_know(self, keys: Mapping[int, int], opens: int) -> None:
+    def _get_to_know(self, keys: Mapping[int, int], opens: Sequence[Report]) -> None:
         """Hold opens as long as processes are among them that were not met before."""
         known = all(self._met.get(pid) == key for pid, key in keys.items())
-        self._familiar = self._familiar + opens if known else 0
+        self._familiar = self._familiar + len(opens) if known else 0
         if not known:
             if len(self._met) > _PIDS:
                 self._met.clear()
             self._met.update(keys)
-        if self.group.holds is (self._familiar >= _FAMILIAR):
-            self.group.hold(not self.group.holds)
+        if self.group.holds and opens and self._familiar >= _FAMILIAR:
+            self.group.let_go(opens[0])
+        elif not known and not self.group.holds:
+            self.group.hold()

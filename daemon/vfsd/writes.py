@@ -119,5 +119,4 @@ def writes_of_run(pid: int, observer: Observer, reads: Watch | None) -> Writes:
 
 def writes_of_layer(mountpoint: str, upper: str, observer: Observer, reads: Watch | None) -> Writes:
     """Who writes the files of the overlay at `mountpoint`; OSError."""
-    place = os.open(mountpoint, os.O_PATH | os.O_CLOEXEC)
-    return Writes(Group([place], closes=True, everywhere=True), observer, ByUpper(mountpoint, upper), reads)
+    return Writes(Group(closes=True, path=mountpoint), observer, ByUpper(mountpoint, upper), reads)

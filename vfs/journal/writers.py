@@ -14,13 +14,16 @@ UNKNOWN = (0, 0)
 
 
 class Writers:
-    """The last writer of each file of some sessions, in the numbers of the run record of these sessions."""
+    """The last writer of each file of some sessions, in the numbers of the run record of these sessions.
 
-    def __init__(self, journal: Journal, sessions: Sequence[str]) -> None:
+    `only`: writes in that one of them alone; what was written unseen in a later one may have taken an inode over.
+    """
+
+    def __init__(self, journal: Journal, sessions: Sequence[str], *, only: str | None = None) -> None:
         """`sessions` in their order. Errors: JournalError, Corrupt."""
         numbered = Numbered(journal, sessions)
         self._last: dict[tuple[int, int], tuple[int, int]] = {}
-        for session in sessions:
+        for session in sessions if only is None else [only]:
             for event in select_events(journal, session, Wrote):
                 for key, device, inode, at in event.writes:
                     self._note((device, inode), (numbered.number(key), at + numbered.before(session)))
