@@ -159,11 +159,9 @@ def _inputs(run: RunNode, about: About) -> list[Json]:
     for place, item in enumerate(run.record.inputs):
         files, directories = read.get(place, set()), listed.get(place, set())
         if files or directories or not observed(run):
-            count = _facet("InputStatisticsInputDatasetFacet", "1-0-0", fileCount=len(files)) if files else None
             facets = _subset("Input", item.repo, item.commit, files | directories) if observed(run) else {}
-            found.append(
-                {**_data_set(item.repo, item.commit, about), "inputFacets": {"inputStatistics": count, **subset}}
-            )
+            facets |= _counted("InputStatisticsInputDatasetFacet", "1-0-0", "inputStatistics", len(files))
+            found.append({**_data_set(item.repo, item.commit, about), "inputFacets": facets})
     return found
 
 
@@ -176,12 +174,15 @@ def _by_input(reads: Iterable[Read]) -> dict[int, set[bytes]]:
 
 def _output(run: RunNode, repo: str, commit: Digest, about: About) -> Json:
     made = outputs(run)
+    facets = _subset("Output", repo, commit, {path for path, _ in made})
     files = sum(bool(digest) for _, digest in made)
-    count = _facet("OutputStatisticsOutputDatasetFacet", "1-0-2", fileCount=files)
-    facets = _subset("Output", repo, commit, {path for path, _ in made}) | (
-        {"outputStatistics": count} if files else {}
-    )
+    facets |= _counted("OutputStatisticsOutputDatasetFacet", "1-0-2", "outputStatistics", files)
     return {**_data_set(repo, commit, about), "outputFacets": facets}
+
+
+def _counted(name: str, version: str, key: str, files: int) -> Json:
+    """The facet that counts files; none for no file, of which it may just not be known."""
+    return {key: _facet(name, version, fileCount=files)} if files else {}
 
 
 def _data_set(repo: str, commit: Digest, about: About) -> Json:
