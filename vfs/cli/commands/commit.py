@@ -66,8 +66,9 @@ def commit_command(
 ) -> None:
     """Commit what changed in a writable mount.
 
-    LAYER is the id of a layer that is not mounted, or only by vfs shell. The commit goes to the branch that was mounted, or to REPO@BRANCH, which the mount then follows. The mount may be in
-    use meanwhile, and stays. When another writer changed the same paths nothing is committed and the exit code is 4.
+    LAYER is the id of a layer that is not mounted, or only by vfs shell. The commit goes to the branch that was
+    mounted, or to REPO@BRANCH, which the mount then follows. The mount may be in use meanwhile, and stays. When
+    another writer changed the same paths nothing is committed and the exit code is 4.
 
     GLOB is a pattern as in .gitignore, relative to the mount's root. What is left out stays a change of the mount. New
     files that a .vfsignore there matches are left out too. Without --wait a file that is being written while it is

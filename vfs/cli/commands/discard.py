@@ -19,7 +19,8 @@ from vfs.workspace.status import find_layer
 def discard_command(call: Call, directory: str) -> None:
     """Throw away what changed in a writable mount.
 
-    Unmount it first. LAYER is the id of a layer, as vfs mounts --layers shows it. Commits that were made from it stay; what was not committed is lost.
+    Unmount it first. LAYER is the id of a layer, as vfs mounts --layers shows it. Commits that were made from it
+    stay; what was not committed is lost.
 
     \b
     Examples:

@@ -23,8 +23,9 @@ from vfs.workspace.kept import KeptLayer, kept_layers, unmounted_layers
 def mounts_command(call: Call, kept: bool, as_json: bool) -> None:
     """List the mounts of this user.
 
-    With --layers what was written, whether it is mounted or not. A mount is dead when its daemon was killed; the next mount on the directory, or vfs umount, clears it. What was
-    written is in its layer: vfs mount --rw REV DIR goes on with that of the directory, --layer ID with any other.
+    With --layers what was written, whether it is mounted or not. A mount is dead when its daemon was killed; the
+    next mount on the directory, or vfs umount, clears it. What was written is in its layer: vfs mount --rw REV DIR
+    goes on with that of the directory, --layer ID with any other.
 
     \b
     Examples:
