@@ -139,12 +139,16 @@ def _is_script(path: bytes) -> bool:
         return False
     if not stat.S_ISREG(status.st_mode) or status.st_size > _SIZE_MAX or path.startswith(_ELSEWHERE):
         return False
-    named = os.path.splitext(path)[1].lower() in _EXTENSIONS
-    return named or bool(work_tree_of(path)) or _begins_as_script(path)
+    return is_program_text(path) or bool(work_tree_of(path))
 
 
-def _begins_as_script(path: bytes) -> bool:
-    # Other executables are interpreters and the like: processes tell of them, with their digests.
+def is_program_text(path: bytes) -> bool:
+    """True for a file that begins with `#!` or has the name of a program's source.
+
+    Other executables are interpreters and the like: processes tell of them, with their digests.
+    """
+    if os.path.splitext(path)[1].lower() in _EXTENSIONS:
+        return True
     try:
         with open(path, "rb") as file:
             return file.read(2) == b"#!"

@@ -49,9 +49,11 @@ class EnterSpec:
 
     @classmethod
     def read(cls, path: str) -> EnterSpec:
-        """The spec that the runner wrote."""
+        """The spec that the runner wrote; its file is gone then, since a command line may hold secrets."""
         try:
-            return cls(**json.loads(Path(path).read_text(encoding="ascii")))
+            text = Path(path).read_text(encoding="ascii")
+            os.unlink(path)
+            return cls(**json.loads(text))
         except (OSError, ValueError, TypeError) as error:
             raise LocalIOError(f"{path}: cannot be read: {error}") from error
 

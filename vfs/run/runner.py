@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 
 from vfs.control.client import Client
-from vfs.control.dead import clear_dead
 from vfs.control.launch import start
 from vfs.control.registry import Mount, Registry
 from vfs.control.spec import MountSpec, new_id
-from vfs.control.stop import stop
 from vfs.errors import DaemonError, UsageError, VfsError
+from vfs.journal.environment import check_recorded
+from vfs.journal.events import CodeSeen
 from vfs.journal.log import Journal
-from vfs.journal.record import run_record
+from vfs.journal.record import run_record, with_outputs
 from vfs.journal.session import begin_session, end_session, note_commit
 from vfs.journal.writers import Writers
 from vfs.model.commit import StoredCommit
@@ -31,12 +31,17 @@ from vfs.model.revision import Revision
 from vfs.repo.commit import commit_tree
 from vfs.repo.library import Library
 from vfs.repo.progress import NoProgress, Progress
+from vfs.run.code import code_of
+from vfs.run.declared import Declared, declared_of
 from vfs.run.environment import as_text, changed, inherited
 from vfs.run.execution import Execution
+from vfs.run.image import image_of
 from vfs.run.inputs import GivenInput, Input, find_inputs, shown_paths, variables
+from vfs.run.leaving import clear_dead_mounts, unmount
 from vfs.run.output import Written, read_output
-from vfs.run.place import RunPlace, places
+from vfs.run.place import RunPlace
 from vfs.run.target import RunTarget, default_message, find_target, made
+from vfs.run.terms import NO_TERMS, Terms
 from vfs.run.watching import check_trace, no_trace
 from vfs.store.marked import marker_of
 
@@ -50,7 +55,8 @@ class RunResult(msgspec.Struct, frozen=True):
 
     `stored` is the commit of a command that ended with 0. `kept` is the directory with what any other one
     wrote, None when it wrote nothing. `leftovers` counts processes that outlived the command and were ended;
-    `warnings` are whole lines. `repo_created`: the repo of the output did not exist and was made for the commit.
+    `warnings` are whole lines, `declared` compares what the command was given with what it used.
+    `repo_created`: the repo of the output did not exist and was made for the commit.
     """
 
     exit_code: int
@@ -60,6 +66,7 @@ class RunResult(msgspec.Struct, frozen=True):
     leftovers: int = 0
     warnings: tuple[str, ...] = ()
     repo_created: bool = False
+    declared: Declared = Declared()
 
 
 def run(
@@ -72,7 +79,7 @@ def run(
     author: str | None = None,
     progress: Progress | None = None,
     on_place: Callable[[Path], None] | None = None,
-    trace_outside: bool = False,
+    terms: Terms = NO_TERMS,
 ) -> RunResult:
     """Run `command` over `inputs`; commit what it writes to the branch `output` when it ends with 0.
 
@@ -80,8 +87,8 @@ def run(
     Before anything starts: UsageError, and what `resolve` raises. MountError when inputs or namespace cannot be
     had. After the command: DaemonError when its inputs failed under it, Conflict when the branch was moved and
     cannot be merged, Refused for output that cannot be read; then the message names where the output is kept.
-    `on_place` is told that directory before the command starts. `trace_outside`: list the files that the processes
-    open outside of /pfs as well; Refused, before anything starts, where that cannot be seen.
+    `on_place` is told that directory before the command starts. Refused, before anything starts, where `terms` ask to
+    trace what is opened outside and that cannot be seen; and after a command that did not keep to them.
     """
     words = [os.fsencode(word) for word in command]
     if not words or not words[0]:
@@ -101,7 +108,7 @@ def run(
         author=author,
         progress=progress,
         on_place=on_place,
-        trace_outside=trace_outside,
+        terms=terms,
     )
 
 
@@ -119,7 +126,7 @@ def run_given(
     cwd: bytes | None = None,
     changes: Mapping[str, str | None] | None = None,
     stdout: int | None = None,
-    trace_outside: bool = False,
+    terms: Terms = NO_TERMS,
 ) -> RunResult:
     """As `run`, with what that looks up found already. Without `target` nothing is committed or kept of a good run.
 
@@ -127,12 +134,15 @@ def run_given(
     `cwd`: where the command runs, here by default; `changes` are laid over our environment, None takes a variable away.
     `stdout`: the descriptor that is the command's standard output, ours by default.
     """
-    if trace_outside:
+    if terms.traces:
         check_trace()
-    _clear_dead_mounts(library.settings.state_dir)
+    terms = msgspec.structs.replace(terms, image=image_of(terms.image), environment=check_recorded(terms.environment))
+    clear_dead_mounts(library.settings.state_dir)
     with Journal.open(library.settings.state_dir) as journal:
-        one = _Run(library, journal, given, target, command, examine=examine, cwd=cwd, changes=changes, stdout=stdout)
-        one.trace_outside = trace_outside
+        one = _Run(
+            library, journal, given, target, command,
+            examine=examine, cwd=cwd, changes=changes, stdout=stdout, terms=terms,
+        )  # fmt: skip
         return one.run(message or default_message(command), author, progress or NoProgress(), on_place)
 
 
@@ -151,6 +161,7 @@ class _Run:
         cwd: bytes | None = None,
         changes: Mapping[str, str | None] | None = None,
         stdout: int | None = None,
+        terms: Terms = NO_TERMS,
     ) -> None:
         self.library = library
         self.journal = journal
@@ -161,7 +172,8 @@ class _Run:
         self.cwd = cwd
         self.stdout = stdout
         self.changes = dict(changes or {})
-        self.trace_outside = False
+        self.terms = terms
+        self.warnings: tuple[str, ...] = ()
         self.place = RunPlace.create(library.settings.state_dir)
         self.session = begin_session(
             journal,
@@ -171,6 +183,8 @@ class _Run:
             inputs=[item.commit() for item in given],
             cwd=cwd,
             environment=changed(as_text(inherited()), self.changes),
+            # What is laid over our environment comes from a record, so it was recorded before.
+            record_environment=(*terms.environment, *self.changes),
         )
 
     def run(
@@ -179,16 +193,22 @@ class _Run:
         """Run and commit; whatever happens, nothing stays mounted and the session is ended."""
         code = _NOT_STARTED
         try:
+            self._note_code()
             with ExitStack() as mounted:
                 self._mount(mounted)
                 if on_place is not None:
                     on_place(self.place.out)
                 code, leftovers, lost = self._execute()
+            record = self._record(code)
+            declared = self._declared(record)
             if code:
-                return RunResult(code, self.session, None, self._kept(), leftovers, lost)
+                return RunResult(
+                    code, self.session, None, self._kept(), leftovers, (*self.warnings, *lost), declared=declared
+                )
             if lost:
                 raise DaemonError(f"run: {lost[0]}; nothing was committed")
-            result = self._finish(leftovers, message, author, progress)
+            declared.check(self.terms.strict)
+            result = self._finish(record, message, author, progress)
         except VfsError as error:
             raise self._with_place(error) from error
         except BaseException:
@@ -197,15 +217,22 @@ class _Run:
         finally:
             end_session(self.journal, self.session, exit_code=code)
         self.place.remove()
-        return result
+        return msgspec.structs.replace(result, leftovers=leftovers, declared=declared)
 
-    def _finish(self, leftovers: int, message: str, author: str | None, progress: Progress) -> RunResult:
+    def _finish(self, record: RunRecord, message: str, author: str | None, progress: Progress) -> RunResult:
         if self.examine is not None:
             self.examine(self.place.out)
         if self.target is None:
-            return RunResult(0, self.session, leftovers=leftovers)
-        written, stored, created = self._commit(self.target, message, author, progress)
-        return RunResult(0, self.session, stored, None, leftovers, written.warnings, created)
+            return RunResult(0, self.session, warnings=self.warnings)
+        written, stored, created = self._commit(self.target, record, message, author, progress)
+        warnings = (*self.warnings, *written.warnings)
+        return RunResult(0, self.session, stored, warnings=warnings, repo_created=created)
+
+    def _note_code(self) -> None:
+        """Record which code runs, before it runs: it may change itself."""
+        told = code_of(self.command, cwd=self.cwd)
+        self.warnings = told.warnings
+        self.journal.append([CodeSeen(session=self.session, code=told.code, image=self.terms.image)])
 
     def _mount(self, mounted: ExitStack) -> None:
         settings = self.library.settings
@@ -222,7 +249,7 @@ class _Run:
             marker=marker_of(self.library.store),
         )
         start(spec)
-        mounted.callback(_unmount, point, settings.state_dir)
+        mounted.callback(unmount, point, settings.state_dir)
 
     def _execute(self) -> tuple[int, int, tuple[str, ...]]:
         """(exit code, leftovers, what could not be recorded) of the command."""
@@ -244,8 +271,8 @@ class _Run:
         if mount is None:
             raise DaemonError(f"run: {_DIED}")
         with Client(mount.place) as client:
-            missing = client.watch_run(pid, outside=self.trace_outside)
-        if missing and self.trace_outside:
+            missing = client.watch_run(pid, outside=self.terms.traces)
+        if missing and self.terms.traces:
             raise no_trace(missing)
 
     def _flush(self) -> tuple[str, ...]:
@@ -265,7 +292,7 @@ class _Run:
         return mount if mount is not None and mount.alive else None
 
     def _commit(
-        self, target: RunTarget, message: str, author: str | None, progress: Progress
+        self, target: RunTarget, record: RunRecord, message: str, author: str | None, progress: Progress
     ) -> tuple[Written, StoredCommit, bool]:
         writer, branch = self.library.writer(), target.branch
         wrote = Writers(self.journal, [self.session]).last
@@ -279,17 +306,23 @@ class _Run:
                 base=branch.head,
                 author=author or self.library.settings.author,
                 message=message,
-                record=self._record(written),
+                record=with_outputs(record, written.outputs),
                 inputs=tuple(item.commit() for item in self.given),
                 writer=writer,
             )
         note_commit(self.journal, self.session, stored=stored, branch=branch.branch, outputs=written.outputs)
         return written, stored, created
 
-    def _record(self, written: Written) -> RunRecord:
-        record = run_record(self.journal, self.session, outputs=written.outputs)
+    def _record(self, code: int) -> RunRecord:
+        record = run_record(self.journal, self.session, exit_code=code)
         # A session notes commits alone; what of them was shown is ours to add.
         return msgspec.structs.replace(record, shown=shown_paths(self.given))
+
+    def _declared(self, record: RunRecord) -> Declared:
+        state_dir = self.library.settings.state_dir
+        others = [os.fsencode(mount.mountpoint) for mount in Registry(state_dir).mounts() if mount.kind != "views"]
+        own = [os.fsencode(os.path.realpath(state_dir))]
+        return declared_of(record, traced=self.terms.traces, own=own, mounts=others)
 
     def _kept(self) -> Path | None:
         return self.place.out if self.place.keep() else None
@@ -298,20 +331,3 @@ class _Run:
         """`error`, saying where the output is."""
         kept = self._kept()
         return type(error)(f"{error}; what the command wrote is kept in {kept}") if kept is not None else error
-
-
-def _unmount(point: str, state_dir: str) -> None:
-    # The namespace went with its last process. Should the mount be busy all the same, it goes when it no longer is.
-    try:
-        stop(point, state_dir=state_dir)
-    except VfsError:
-        with suppress(VfsError):
-            stop(point, state_dir=state_dir, lazy=True)
-
-
-def _clear_dead_mounts(state_dir: str) -> None:
-    """Take away mounts of runs whose runner and daemon were both killed."""
-    registry = Registry(state_dir)
-    for place in places(state_dir):
-        if place.views.is_dir() and not place.is_live():
-            clear_dead(registry, str(place.views))

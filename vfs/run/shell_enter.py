@@ -47,9 +47,11 @@ class ShellSpec:
 
     @classmethod
     def read(cls, path: str) -> ShellSpec:
-        """The spec in the file `path`."""
+        """The spec in the file `path`, which is gone then, since a command line may hold secrets."""
         try:
-            return cls(**json.loads(Path(path).read_text(encoding="ascii")))
+            text = Path(path).read_text(encoding="ascii")
+            os.unlink(path)
+            return cls(**json.loads(text))
         except (OSError, ValueError, TypeError) as error:
             raise LocalIOError(f"{path}: cannot be read: {error}") from error
 

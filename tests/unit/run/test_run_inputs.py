@@ -20,10 +20,11 @@ from vfs.repo.repos import create_repo
 from vfs.repo.sources import parse_source
 from vfs.run.enter import EnterSpec
 from vfs.run.environment import inherited
+from vfs.run.execution import _understood
 from vfs.run.inputs import Input, find_inputs, parse_input, variables
 from vfs.run.output import read_output
 from vfs.run.place import RunPlace, places
-from vfs.run.runner import _understood, run
+from vfs.run.runner import run
 
 
 @pytest.fixture

@@ -13,14 +13,30 @@ from vfs.cli.names import one_line, raw
 from vfs.cli.parameters import BRANCH, INPUT
 from vfs.cli.values import counted
 from vfs.model.revision import Revision
+from vfs.run.declared import parse_strict
 from vfs.run.inputs import parse_input
 from vfs.run.runner import RunResult, run
+from vfs.run.terms import Terms
 
 # What follows the first word that is no option of ours belongs to the command.
 _COMMAND_LAST = {"allow_interspersed_args": False, "ignore_unknown_options": False}
 
 
-@click.command("run", context_settings=_COMMAND_LAST)
+class _OptionalKinds(click.Command):
+    """Takes `--strict` alone as `--strict=`, so that the word after it is never its value."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, with the word replaced among our options; what follows the first other word is not ours."""
+        valued = {opt for param in self.params for opt in param.opts if not getattr(param, "is_flag", True)}
+        place = 0
+        while place < len(args) and args[place].startswith("-") and args[place] != "--":
+            if args[place] == "--strict":
+                args[place] = "--strict="
+            place += 2 if args[place] in valued else 1
+        return super().parse_args(ctx, args)
+
+
+@click.command("run", cls=_OptionalKinds, context_settings=_COMMAND_LAST)
 @click.option(
     "-i", "--input", "inputs", type=INPUT, multiple=True, required=True, metavar="[NAME=]REV",
     help="A revision to show at /pfs/NAME (by default the repo's name); may be given several times.",
@@ -28,6 +44,16 @@ _COMMAND_LAST = {"allow_interspersed_args": False, "ignore_unknown_options": Fal
 @click.option(
     "-o", "--output", "target", type=BRANCH, required=True, metavar="REPO[@BRANCH]",
     help="Where to commit what the command writes to /pfs/out; made if absent.",
+)  # fmt: skip
+@click.option(
+    "--strict", metavar="[=KIND,...]",
+    help="Commit nothing when inputs are unused, undeclared or missing; KIND chooses which of these.",
+)  # fmt: skip
+@click.option("--trace-outside", is_flag=True, help="Record which files are opened outside of the inputs; needs root.")
+@click.option("--image", metavar="NAME", default="", help="The container image that this runs in. Also VFS_IMAGE.")
+@click.option(
+    "--record-env", "environment", metavar="NAME", multiple=True,
+    help="Record this environment variable as well; may be given several times.",
 )  # fmt: skip
 @options.message
 @options.author
@@ -38,6 +64,10 @@ def run_command(
     context: click.Context,
     inputs: tuple[str, ...],
     target: Revision,
+    strict: str | None,
+    trace_outside: bool,
+    image: str,
+    environment: tuple[str, ...],
     message: str,
     author: str | None,
     command: tuple[str, ...],
@@ -49,13 +79,24 @@ def run_command(
     record of every file that was read. Otherwise nothing is committed and what it wrote is kept. vfs exits with the
     status of the program.
 
+    Afterwards it is said which inputs were not used (unused), which names were looked up in them and not there
+    (missing), and, with --trace-outside, which files were opened elsewhere (undeclared). With --strict these are
+    errors.
+
     \b
     Examples:
       vfs run -i photos -o thumbs -- python thumbnails.py /pfs/photos /pfs/out
       vfs run -i old=data@v1 -i data -o report -- sh /pfs/data/compare.sh
+      vfs run -i data -o model --strict=unused,undeclared -- python train.py
     """
     call = context.ensure_object(Call)
     given = [parse_input(text) for text in inputs]
+    terms = Terms(
+        strict=parse_strict(strict) if strict is not None else frozenset(),
+        trace_outside=trace_outside,
+        image=image,
+        environment=environment,
+    )
     library = call.library()
     with progress.shown(f"commit {target}") as watcher:
         result = run(
@@ -67,6 +108,7 @@ def run_command(
             author=author,
             progress=watcher,
             on_place=lambda place: _say_kept(call, place),
+            terms=terms,
         )
     call.kept = ""
     _report(result, target)
@@ -81,6 +123,8 @@ def _report(result: RunResult, target: Revision) -> None:
     """On standard error: standard output belongs to the command."""
     for text in result.warnings:
         output.warn(text)
+    for text in result.declared.lines():
+        output.note(text)
     if result.leftovers:
         output.warn(f"{counted(result.leftovers, 'process')} outlived the command and were ended")
     if result.repo_created:
