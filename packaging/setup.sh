@@ -101,6 +101,17 @@ install_s3_service() {
     apt_install radosgw ceph-mon ceph-osd ceph-base || say "not installed; the tests of S3 stores are skipped"
 }
 
+# A browser for the test that opens the audit report. Without it that test is skipped by name, the rest runs.
+install_browser() {
+    if have chromium; then return; fi
+    if ! have apt-get || [ -z "$(way_to_root)" ]; then
+        say "without chromium the test of the audit report in a browser is skipped"
+        return
+    fi
+    say "installing a browser for the tests: chromium"
+    apt_install chromium fonts-dejavu-core || say "not installed; the test of the audit report in a browser is skipped"
+}
+
 make_environment() {
     python=$(find_python)
     if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
@@ -150,7 +161,10 @@ if { current test || { [ "$level" = demo ] && current demo; }; } && [ -z "$(miss
     exit 0
 fi
 install_system_packages
-[ "$level" = demo ] || install_s3_service
+if [ "$level" = test ]; then
+    install_s3_service
+    install_browser
+fi
 make_environment "$level"
 fetch_photographs
 fingerprint | cksum >".venv/stamp-$level"
