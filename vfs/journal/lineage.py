@@ -5,10 +5,13 @@ The rules, with examples, are in docs/LINEAGE.md.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 from vfs.errors import PathNotFound
 from vfs.journal.downward import Downward
 from vfs.journal.graph import CommitNode, Edge, FilesNode, Graph, RunNode, commit_key
-from vfs.journal.origins import files_below
+from vfs.journal.origins import ever_below, files_below
 from vfs.journal.upward import Upward
 from vfs.model.names import printable
 from vfs.repo.library import Library
@@ -56,19 +59,38 @@ def down(
     commit. `listings`: runs that only listed its directory, or looked it up in vain, too. `depth` and errors as in
     `up`. Reads every commit object of the store that this host has not read before.
     """
-    wanted, paths = _paths(library, resolved, path, must_exist=not all_versions)
+    notes: list[str] = []
+    if all_versions:
+        wanted, paths = _ever(library, resolved, path, note=notes.append)
+    else:
+        wanted, paths = _paths(library, resolved, path)
     walk = Downward(library, depth=depth, listings=listings)
+    for note in notes:
+        walk.builder.note(note)
     walk.walk(resolved.stored, paths, all_versions=all_versions)
     return walk.builder.graph("down", commit_key(resolved.repo, resolved.stored.id), wanted)
 
 
-def _paths(
-    library: Library, resolved: Resolved, path: bytes | None, *, must_exist: bool = True
-) -> tuple[bytes | None, frozenset[bytes] | None]:
+_Asked: TypeAlias = tuple[bytes | None, frozenset[bytes] | None]
+
+
+def _paths(library: Library, resolved: Resolved, path: bytes | None) -> _Asked:
+    """The path that is asked about, and the files at or below it."""
     wanted = resolved.path if path is None else path
     if not wanted:
         return None, None
     tree = library.tree(resolved.stored)
-    if must_exist and tree.find(wanted) is None:
+    if tree.find(wanted) is None:
         raise PathNotFound(f"{resolved.revision}: no path {printable(wanted)} in this commit")
     return wanted, frozenset(files_below(tree, wanted))
+
+
+def _ever(library: Library, resolved: Resolved, path: bytes | None, *, note: Callable[[str], None]) -> _Asked:
+    """As `_paths`, of any commit of the repo."""
+    wanted = resolved.path if path is None else path
+    if not wanted:
+        return None, None
+    found = frozenset(ever_below(library, resolved.repo, wanted, note=note))
+    if not found:
+        raise PathNotFound(f"{resolved.revision}: no commit of the repo has this path")
+    return wanted, found

@@ -6,14 +6,15 @@ parent, as in `vfs log REV:PATH`. A file that was never touched again is carried
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from typing import TypeAlias
 
+from vfs.errors import Corrupt, NotFound, ObjectMissing
 from vfs.model.commit import StoredCommit
-from vfs.model.entry import Kind
+from vfs.model.entry import Entry, Kind
 from vfs.model.ids import Digest
-from vfs.repo.commits import read_commit
+from vfs.repo.commits import commit_ids, read_commit
 from vfs.repo.library import Library
 from vfs.tree.diff import Difference, diff
 from vfs.tree.tree import Tree
@@ -32,6 +33,29 @@ _REMEMBERED = 1_000_000
 def files_below(tree: Tree, path: bytes) -> set[bytes]:
     """The paths at and below `path` that are no directories; `path` itself when there are none."""
     return {entry.path for entry in tree.walk(path) if entry.kind is not Kind.DIR} or {path}
+
+
+def ever_below(library: Library, repo: str, path: bytes, *, note: Callable[[str], None]) -> set[bytes]:
+    """The paths at and below `path` that were a file in some commit of the repo. Looks at all of its commits.
+
+    `note` is told what could not be read.
+    """
+    found: set[bytes] = set()
+    for id in commit_ids(library, repo):
+        try:
+            found.update(_made_below(library, read_commit(library, repo, id), path))
+        except (NotFound, ObjectMissing, Corrupt) as error:
+            note(str(error))
+    return found
+
+
+def _made_below(library: Library, stored: StoredCommit, path: bytes) -> Iterator[bytes]:
+    parent, tree = first_parent(library, stored), library.tree(stored)
+    if parent is None:
+        made: Iterator[Entry | None] = iter(tree.walk(path))
+    else:
+        made = (change.new for change in diff(library.tree(parent), tree, prefix=path))
+    return (entry.path for entry in made if entry is not None and entry.kind is not Kind.DIR)
 
 
 class Origins:

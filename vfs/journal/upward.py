@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from vfs.errors import Corrupt, NotFound, ObjectMissing
+from vfs.journal.affected import COPIES
 from vfs.journal.builder import Builder
 from vfs.journal.graph import commit_key, run_key
 from vfs.journal.origins import Origins, first_parent, still_there
@@ -129,18 +130,23 @@ class Upward:
         for place, reading in enumerate(sealed.readings_of(own)):
             # What a run was given and read nothing of is worth knowing of the run, not of one of its outputs.
             if reading or not own.narrowed:
-                self._input(run.made, id, place, reading, sealed, runs)
+                self._input(run, id, place, reading, runs)
 
-    def _input(self, made: StoredCommit, run: str, place: int, reading: Reading, sealed: Sealed, runs: int) -> None:
-        item = reading.input
+    def _input(self, run: _Run, id: str, place: int, reading: Reading, runs: int) -> None:
+        """Ask for one input of a run, whose node is `id`."""
+        item, made, sealed = reading.input, run.made, run.sealed
         source = commit_key(item.repo, item.commit)
         if reading:
             files = self.builder.files(made, place, reading)
             self.builder.edge(source, files, "holds", files=len(reading.files))
-            self.builder.edge(files, run, "read", files=len(reading.files))
+            self.builder.edge(files, id, "read", files=len(reading.files))
         else:
-            self.builder.edge(source, run, "given")
-        paths = frozenset(path for path, _ in reading.files) if sealed.observed else None
+            self.builder.edge(source, id, "given")
+        if sealed.record.kind in COPIES:
+            # Each path was taken over from the same path.
+            paths = run.paths()
+        else:
+            paths = frozenset(path for path, _ in reading.files) if sealed.observed else None
         listed = reading.listed if self._listings else ()
         self._queue.append(_Wanted(item.repo, item.commit, paths, runs + 1, listed))
 
@@ -169,9 +175,13 @@ class _Run:
         self._paths |= paths or set()
         return True
 
+    def paths(self) -> frozenset[bytes] | None:
+        """What was asked for, None for all."""
+        return None if self._whole else frozenset(self._paths)
+
     def own(self) -> Own:
         """The inputs of what was asked for."""
         record = self.sealed.record
-        if self._whole:
+        if self._whole or record.kind in COPIES:
             return Own(record.reads, record.listed, record.absent, narrowed=False)
         return self.sealed.own.of(self._paths)

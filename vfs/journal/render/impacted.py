@@ -35,7 +35,7 @@ def _head(graph: Graph, root: CommitNode, found: list[CommitNode]) -> Iterator[s
         return
     repos = len({node.repo for node in found})
     direct, possible = sum(len(node.direct) for node in found), sum(len(node.possible) for node in found)
-    more = f", and possibly of {words.counted(possible, 'more path')}" if possible else ""
+    more = f", and possibly {words.counted(possible, 'more path')}," if possible else ""
     yield (
         f"made into {words.counted(direct, 'path')}{more} "
         f"in {words.counted(len(found), 'commit')} of {words.counted(repos, 'repo')}:"
