@@ -15,8 +15,8 @@ from vfsd.teller import Teller
 from vfsd.watch import Watch
 
 OUTPUT = "/pfs/out"
-# Files whose last opener is remembered, some 150 bytes each.
-_OPENED = 65_536
+# Files whose openers are remembered, some 300 bytes each.
+_OPENED = 16_384
 
 File: TypeAlias = tuple[int, int]
 # The (device, inode) of a regular file by a descriptor of it; None for what is none, or is gone.
@@ -36,7 +36,8 @@ class Writes(Teller):
 
     A close is told after the opens for reading that came before it, those that `reads` still looks up as well: what a
     program read before it wrote comes before it in the order. A process is gone, as a rule, when its last close is
-    reported; then it is the program last seen under its number, else who opened the file last.
+    reported; then it is the program last seen under its number. Of a descriptor that was inherited the opener is
+    told, not who closed it: all who had it may have written, and they are the opener's children.
     """
 
     def __init__(self, group: Group, observer: Observer, identify: Identify, reads: Watch | None) -> None:
@@ -44,23 +45,20 @@ class Writes(Teller):
         super().__init__(group, observer)
         self._identify = identify
         self._reads = reads
-        self._opened: dict[File, int] = {}
+        # By file: who opened it, process by key when it did, the last one last.
+        self._openers: dict[File, dict[int, int]] = {}
         self._waiting: deque[_Closed] = deque()
 
     def tell(self, reports: Iterable[Report], keys: Mapping[int, int]) -> None:
         """Note who opened what; what was closed waits for the reads before it."""
         closed: list[tuple[int, File]] = []
-        closers: dict[int, int] = {}
+        programs: dict[int, int] = {}
         for report in reports:
             file = self._identify(report.fd)
-            if file is None:
-                continue
-            if report.opened and keys.get(report.pid):
-                self._note(file, keys[report.pid])
-            if report.closed:
-                if report.pid not in closers:
-                    closers[report.pid] = self._closer(report.pid)
-                closed.append((closers[report.pid] or self._opened.get(file, 0), file))
+            if file is not None and report.opened:
+                self._note(file, report.pid, keys.get(report.pid, 0))
+            if file is not None and report.closed:
+                closed.append((self._writer(report.pid, file, programs), file))
         if closed:
             self._waiting.append(_Closed(self.taken, self._reads.ask() if self._reads is not None else 0, closed))
 
@@ -71,12 +69,22 @@ class Writes(Teller):
                 self._observer.wrote(key, *file)
         return self._waiting[0].batch - 1 if self._waiting else self.taken
 
-    def _note(self, file: File, key: int) -> None:
-        if len(self._opened) >= _OPENED:
-            self._opened.clear()
-        self._opened[file] = key
+    def _note(self, file: File, pid: int, key: int) -> None:
+        if len(self._openers) >= _OPENED:
+            self._openers.clear()
+        openers = self._openers.setdefault(file, {})
+        openers.pop(pid, None)
+        openers[pid] = key
 
-    def _closer(self, pid: int) -> int:
+    def _writer(self, closer: int, file: File, programs: dict[int, int]) -> int:
+        """The key of who wrote a file that `closer` closed; `programs` keeps those of processes."""
+        openers = self._openers.get(file, {})
+        pid = closer if closer in openers or not openers else next(reversed(openers))
+        if pid not in programs:
+            programs[pid] = self._program(pid)
+        return programs[pid] or openers.get(pid, 0)
+
+    def _program(self, pid: int) -> int:
         mark = mark_of(pid)
         # One on its way out has no stack, and no program that could be described.
         if mark is not None and mark.stack:
