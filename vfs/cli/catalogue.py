@@ -52,7 +52,7 @@ SECTIONS: dict[str, tuple[Item, ...]] = {
         _item("impact", "Show everything that was made from a file, as a list to act on."),
         _item("blame", "Show which commits and runs made a path what it is."),
         _item("key", "Make, share and trust the keys that sign commits."),
-        _item("journal", "Verify, list and rebuild the record of runs and reads."),
+        _item("journal", "Verify, list and keep up the record of runs and reads."),
     ),
     "Mounts and runs": (
         _item("mount", "Mount a revision, or all repos, as a directory."),

@@ -105,7 +105,8 @@ def show(call: Call, key: str, as_json: bool) -> None:
 def import_(call: Call, file: str, trust: bool, comment: str) -> None:
     """Keep a public or a private key from a file.
 
-    FILE - is standard input. A public key is one line, as 'vfs key export' prints it. A private one is PEM (PKCS8); it is trusted, as your own.
+    FILE - is standard input. A public key is one line, as 'vfs key export' prints it. A private one is PEM (PKCS8); it is
+    trusted, as your own.
 
     \b
     Examples:
