@@ -27,7 +27,7 @@ stress:
 	    apt-get install -y -q --no-install-recommends stress-ng fio postgresql || echo 'stress: what is missing is skipped'
 	@STRESS_SEED=$${STRESS_SEED:-$$$$} STRESS_OPERATIONS=$${STRESS_OPERATIONS:-20000} STRESS_TURNS=$${STRESS_TURNS:-10} \
 	    .venv/bin/python -m pytest -q tests/stress/test_*.py tests/stress/long_*.py
-	@VFS_STRESS_MOUNTS=$${STRESS_MOUNTS:-1000} .venv/bin/python -m pytest -q --timeout 3600 \
+	@STRESS_MOUNTS=$${STRESS_MOUNTS:-1000} .venv/bin/python -m pytest -q --timeout 3600 \
 	    tests/e2e/test_e2e_fast_paths.py -k come_and_go
 
 lint:
