@@ -16,6 +16,7 @@ from vfs.errors import Corrupt
 from vfs.journal.events import AbsentSeen, CodeSeen, FirstSeen, ListedSeen, OutsideSeen, ReadsSeen
 from vfs.journal.log import Journal
 from vfs.journal.masking import masked
+from vfs.journal.moments import settled
 from vfs.journal.numbered import SEEN, Numbered
 from vfs.journal.observed import observed
 from vfs.journal.select import select_events
@@ -77,22 +78,23 @@ def run_record(
         image=code.image,
         reasons=observation.reasons,
     )
-    return with_outputs(record, [_renumbered(output, numbered) for output in outputs])
+    return with_outputs(record, [_renumbered(output, numbered) for output in outputs]) if outputs else record
 
 
 def with_outputs(record: RunRecord, outputs: Sequence[Output], *, ended_ns: int | None = None) -> RunRecord:
-    """`record` with what the run made or changed, by path, and the end it came to.
+    """`record` with what the run made or changed, by path, and the end it came to: the last thing before it is sealed.
 
     In a writable mount a name is looked up before it is made: such names are outputs, and no missing inputs.
     """
     found = sorted_outputs(outputs)
     made = {output.path for output in found} if record.kind == "mount" else set()
-    return msgspec.structs.replace(
+    whole = msgspec.structs.replace(
         record,
         outputs=found,
         absent=tuple(name for name in record.absent if name.path not in made),
         ended_ns=record.ended_ns if ended_ns is None else ended_ns,
     )
+    return settled(whole)
 
 
 def mount_record(
