@@ -7,6 +7,7 @@ is the kernel's to free: it goes with the last mount of the image (autoclear).
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -58,6 +59,7 @@ class Volume:
         check_size(size)
         program = _found(_MKFS, "e2fsprogs")
         try:
+            _check_room(self.image, size)
             self.point.mkdir(mode=0o700)
             fd = os.open(self.image, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
@@ -135,6 +137,13 @@ class Volume:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.release()
+
+
+def _check_room(image: Path, size: int) -> None:
+    # Reserving more than there is would take all there is, if only for a moment.
+    free = os.statvfs(image.parent)
+    if free.f_bavail * free.f_frsize < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def limit_of(text: str) -> int:
