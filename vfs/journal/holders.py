@@ -29,9 +29,18 @@ class Holders:
         """The refs of the commit's repo (`branch main`, `tag v1`) in which one of `paths` is as it is in the commit."""
         return tuple(head.name for head in self._heads.get(stored.commit.repo, []) if self._holds(head, stored, paths))
 
+    def having(self, repo: str, path: bytes) -> tuple[str, ...]:
+        """The refs of the repo in which there is something at `path`."""
+        return tuple(head.name for head in self._heads.get(repo, []) if self._find(head, path) is not None)
+
+    def _find(self, head: _Head, path: bytes) -> Entry | None:
+        try:
+            return self._library.tree(head.stored).find(path)
+        except (ObjectMissing, Corrupt) as error:
+            self._note(str(error))
+            return None
+
     def _holds(self, head: _Head, stored: StoredCommit, paths: Collection[bytes]) -> bool:
-        if head.stored.commit.root == stored.commit.root:
-            return bool(paths)
         try:
             tree = self._library.tree(stored)
             return any((old := tree.find(path)) is not None and head.same(self._library, old) for path in paths)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from vfs.errors import Corrupt, NotFound, ObjectMissing
+from vfs.journal.affected import outputs
 from vfs.journal.graph import CommitNode, Graph, Node
 from vfs.journal.holders import Holders
 from vfs.journal.lineage import down
@@ -32,11 +33,19 @@ def impact(
     known: dict[str, Node] = {node.id: _with_refs(library, holders, node) for node in affected}
     root = graph.by_id()[graph.root]
     if isinstance(root, CommitNode):
-        tree = library.tree(resolved.stored)
-        asked = files_below(tree, graph.path) if graph.path is not None else {b""}
-        known[root.id] = dataclasses.replace(root, refs=holders.of(resolved.stored, asked))
+        known[root.id] = dataclasses.replace(root, refs=_still(library, holders, resolved, all_versions=all_versions))
     nodes = tuple(known.get(node.id, node) for node in graph.nodes)
     return dataclasses.replace(graph, nodes=nodes, notes=(*graph.notes, *holders.problems), subject="impact")
+
+
+def _still(library: Library, holders: Holders, resolved: Resolved, *, all_versions: bool) -> tuple[str, ...]:
+    """The refs in which what was asked about still is."""
+    stored, path = resolved.stored, resolved.path
+    if not path:
+        return holders.of(stored, outputs(library, stored, None))
+    if all_versions:
+        return holders.having(resolved.repo, path)
+    return holders.of(stored, files_below(library.tree(stored), path))
 
 
 def _with_refs(library: Library, holders: Holders, node: CommitNode) -> CommitNode:

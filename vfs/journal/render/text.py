@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vfs.journal.graph import Graph
+from vfs.journal.graph import Graph, RunNode
 from vfs.journal.render import words
 from vfs.journal.render.blamed import render_blame
 from vfs.journal.render.impacted import render_impact
@@ -37,6 +37,8 @@ def _tree(graph: Graph, *, full: bool) -> str:
     lines = list(_lines(Outline(graph, full=full), limit=None if full else FEW))
     if not graph.edges:
         lines.append(f"└─ {_NOTHING[graph.direction]}")
+    if graph.direction == "up" and any(isinstance(node, RunNode) and node.scope == "own" for node in graph.nodes):
+        lines.append("only what went into it; --whole-run shows all that these runs read")
     lines.extend(f"note: {words.plain(note)}" for note in graph.notes)
     return "\n".join(lines) + "\n"
 

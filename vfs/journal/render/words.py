@@ -105,10 +105,8 @@ def run_watch(run: RunNode) -> str:
 def run_scope(run: RunNode, shown: int) -> str:
     """Which of the inputs of a run are shown, `shown` of its files; "" where nothing is to be said."""
     if run.scope == "own":
-        return (
-            f"narrowed to {shown:,} of {counted(run.reads, 'file')}: what the process that wrote it, and those it had "
-            "data from, had read by then (--whole-run shows all)"
-        )
+        rule = "what its writer, and those that fed it, had read by then"
+        return f"narrowed to {shown:,} of {counted(run.reads, 'file')}: {rule}" if shown < run.reads else ""
     return f"all inputs of the run: {plain(run.reason)}" if run.reason and run.reads else ""
 
 
