@@ -241,6 +241,7 @@ def test_downwards_lists_what_was_made(exported: Exported) -> None:
     world = exported.world
     page = check(report(down(world.library, world.resolved(exported.images))))
     assert "What was made from it" in page.texts["h2"]
+    assert any(caption.startswith("Made from it in thumbs@") for caption in page.texts["caption"])
     assert {"thumbs@" + exported.thumbs.id.hex()[:12], "report@" + exported.report.id.hex()[:12]} <= set(
         page.texts["code"]
     )

@@ -9,14 +9,15 @@ from __future__ import annotations
 import shlex
 
 from vfs import __version__
-from vfs.journal.graph import CommitNode, Graph, RunNode, Version
+from vfs.journal.graph import CommitNode, Graph, RunNode
 from vfs.journal.render import words
 from vfs.journal.render.about import About
 from vfs.journal.render.facts import Facts, program_name
 from vfs.journal.render.markup import Child, Html, el, facts, join, section, table
+from vfs.journal.render.report_answers import consequences, versions
 from vfs.journal.render.report_gaps import gaps
 from vfs.journal.render.report_picture import picture
-from vfs.journal.render.report_runs import ROWS, runs, spoken
+from vfs.journal.render.report_runs import runs, spoken
 from vfs.journal.render.report_style import STYLE, policy
 from vfs.model.names import printable
 
@@ -60,8 +61,8 @@ def _sections(story: Facts, root: CommitNode | None, about: About, *, full: bool
     return [
         _summary(story, root),
         _glance(story, root, about),
-        _versions(graph.versions, story, full=full) if graph.versions else Html(""),
-        _consequences(story, root, full=full) if graph.direction == "down" else Html(""),
+        versions(story, full=full) if graph.versions else Html(""),
+        consequences(story, full=full) if graph.direction == "down" else Html(""),
         gaps(story),
         picture(graph),
         runs(story, full=full),
@@ -89,7 +90,8 @@ def _summary(story: Facts, root: CommitNode | None) -> Html:
 def _how(story: Facts, root: CommitNode, maker: RunNode | None) -> str:
     if story.graph.direction == "down":
         others = len({node.id for node in story.commits()}) - 1
-        return f"{words.counted(others, 'other version')} of data in this store were made from it, or carry it on."
+        verb = "was made from it, or carries" if others == 1 else "were made from it, or carry"
+        return f"{words.counted(others, 'other version')} of data in this store {verb} it on."
     if maker is None:
         return f"It was recorded on {spoken(root.time_ns)} by {words.plain(root.author)}." if root.time_ns else ""
     who = f"{words.plain(maker.user)}, on the computer {words.plain(maker.host)}"
@@ -137,42 +139,6 @@ def _glance(story: Facts, root: CommitNode | None, about: About) -> Html:
             ("Steps recorded", f"{len(story.runs()):,}"),
         ),
     )
-
-
-def _versions(versions: tuple[Version, ...], story: Facts, *, full: bool) -> Html:
-    by_id = story.graph.by_id()
-    rows: list[tuple[Child, ...]] = []
-    for version in versions if full else versions[:ROWS]:
-        node = by_id.get(version.node)
-        made = words.commit_title(node.repo, node.commit) if isinstance(node, CommitNode) else version.node
-        when = spoken(node.time_ns) if isinstance(node, CommitNode) and node.time_ns else ""
-        rows.append((version.path, made, when, version.kind, version.digest.hex()))
-    left = len(versions) - len(rows)
-    rest = el("p", f"… and {left:,} more in the JSON form of this record.") if left else Html("")
-    heads = ("Path", "Made by", "When", "Kind", "Fingerprint (BLAKE3)")
-    return section("versions", "Versions", table("The newest first", heads, rows, code=(0, 1, 4)), rest)
-
-
-def _consequences(story: Facts, root: CommitNode | None, *, full: bool) -> Html:
-    found = [node for node in story.commits() if root is None or node.id != root.id]
-    rows: list[tuple[Child, ...]] = [
-        (words.commit_title(node.repo, node.commit), spoken(node.time_ns) if node.time_ns else "not known", node.author,
-         _certainty(node), ", ".join(node.refs or ()) or "none")
-        for node in (found if full else found[: 4 * ROWS])
-    ]  # fmt: skip
-    if not rows:
-        return section("below", "What was made from it", el("p", "No version in this store was made from it."))
-    left = len(found) - len(rows)
-    rest = el("p", f"… and {left:,} more in the JSON form of this record.") if left else Html("")
-    heads = ("Version", "Recorded", "By", "Files made from it", "Still found in")
-    caption = words.counted(len(found), "version")
-    return section("below", "What was made from it", table(caption, heads, rows, code=(0,)), rest)
-
-
-def _certainty(node: CommitNode) -> str:
-    certain = words.counted(len(node.direct), "file") if node.direct else ""
-    possible = f"{words.counted(len(node.possible), 'file')} possibly" if node.possible else ""
-    return ", ".join(part for part in (certain, possible) if part) or "none"
 
 
 def _verify(root: CommitNode | None, story: Facts) -> Html:

@@ -28,7 +28,7 @@ def gaps(story: Facts) -> Html:
     return section("gaps", "Known gaps", note, *more, el("p", LIMITS))
 
 
-_WHOLE = "For every run on this page each file that it opened through vfs was seen and is listed."
+_WHOLE = "For every run on this page each file that it opened through vfs was seen."
 
 
 def _cut(points: list[str]) -> list[str]:

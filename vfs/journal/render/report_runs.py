@@ -57,7 +57,7 @@ def _run(story: Facts, run: RunNode, limit: int | None) -> Html:
     made = story.made(run)
     title = _KINDS.get(run.kind, words.plain(run.kind))
     what = ", ".join(words.commit_title(node.repo, node.commit) for node in made)
-    parts = [el("h3", f"{title} → {what}" if what else title), _facts(run, made)]
+    parts = [el("h3", f"{title} → {what}" if what else title), _facts(run, made), _scope(story, run)]
     parts.extend(_group(node, limit) for node in story.read(run))
     parts.extend(_given(run, node) for node in story.given(run))
     for node in made:
@@ -84,6 +84,22 @@ def _facts(run: RunNode, made: list[CommitNode]) -> Html:
         ("Settings", _environment(record.environment) if record else ""),
         ("Observed by", _OBSERVED.get(run.level, run.level)),
         ("vfs version", run.version),
+    )
+
+
+def _scope(story: Facts, run: RunNode) -> Html:
+    """Which of the inputs follow, where they are not simply all."""
+    shown = sum(len(node.files) for node in story.read(run))
+    if run.scope == "own" and shown < run.reads:
+        said = (
+            f"Shown are the {shown:,} of {words.counted(run.reads, 'file')} that what was asked about depends on: what "
+            "the process that wrote it, and those that fed it, had read by then."
+        )
+        return el("p", said)
+    return (
+        el("p", f"All inputs of the run are shown: {words.plain(run.reason)}.")
+        if run.reason and run.reads
+        else Html("")
     )
 
 

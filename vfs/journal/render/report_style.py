@@ -50,7 +50,7 @@ caption { padding-bottom: .4rem; text-align: left; font-weight: 600; overflow-wr
 th, td { padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top;
   overflow-wrap: anywhere; }
 thead th { color: var(--soft); font-size: .8125rem; font-weight: 600; white-space: nowrap; }
-tbody th { font-weight: 400; }
+tbody th { min-width: 7rem; font-weight: 400; }
 .fingerprint { color: var(--soft); font-size: .8125rem; }
 @media (max-width: 40rem) {
   header { padding-top: 1.5rem; }
