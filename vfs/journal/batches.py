@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from vfs.journal.buffer import UNDESCRIBED, Batch, Kind, Observed, Source
-from vfs.journal.events import Event, Gap, OutsideSeen, Wrote
+from vfs.journal.events import Event, Gap, OutsideSeen, ProcessesEnded, ProcessesLinked, Wrote
 
 # Observations per record: a record stays near 100 KB.
 RECORD = 1024
+
+
+class Bonds(NamedTuple):
+    """What became of processes that were described: (key, end in nanoseconds), (key, key of one linked to it)."""
+
+    ended: list[tuple[int, int]]
+    links: list[tuple[int, int]]
+
+
+def bond_events(session: str, bonds: Bonds) -> Iterator[Event]:
+    """The records that say what `bonds` holds."""
+    for start in range(0, len(bonds.ended), RECORD):
+        yield ProcessesEnded(session=session, ended=tuple(bonds.ended[start : start + RECORD]))
+    for start in range(0, len(bonds.links), RECORD):
+        yield ProcessesLinked(session=session, links=tuple(bonds.links[start : start + RECORD]))
 
 
 def batch_events(session: str, batch: Batch, sources: list[Source]) -> Iterator[Event]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from types import TracebackType
 
 from vfs.errors import VfsError
-from vfs.journal.batches import batch_events
+from vfs.journal.batches import Bonds, batch_events, bond_events
 from vfs.journal.buffer import Buffer, Kind, Source
 from vfs.journal.events import AbsentSeen, Event, Gap, ListedSeen, ProcessSeen, ReadsSeen, Watching
 from vfs.journal.executable import Executables
@@ -74,6 +74,7 @@ class Observer:
         self._sources: list[Source] = []
         self._buffer = Buffer(limit)
         self._held: list[Event] = []
+        self._gone: list[tuple[int, int]] = []
         self._telling = threading.RLock()
         self._writing = threading.Lock()
         self._wake = threading.Event()
@@ -188,23 +189,47 @@ class Observer:
 
     def flush(self) -> None:
         """Write everything observed before the call. Blocks; JournalError when it cannot be written (it is kept)."""
+        self._flush(everybody=True)
+
+    def _flush(self, *, everybody: bool) -> None:
         with self._writing:
             batch = self._buffer.take()
             described = [self._described(found) for found in self._processes.take()]
+            bonds = self._bonds(everybody=everybody)
             self._held.extend(described)
             if self._afterwards:
                 batch.missed += sum(not (seen.process.exe and seen.process.argv) for seen in described)
-            events = [*self._held, *batch_events(self.session, batch, self._sources)]
+            batches = batch_events(self.session, batch, self._sources)
+            events = [*self._held, *bond_events(self.session, bonds), *batches]
             try:
                 if events:
                     self._journal.append(events)
             except BaseException as error:
                 self._buffer.put_back(batch)
+                self._put_back(bonds)
                 self._shorten()
                 self.failure = str(error)
                 raise
             self._held.clear()
             self.failure = None
+
+    def _bonds(self, *, everybody: bool) -> Bonds:
+        """Who ended, and who is linked to whom. Sources of pipes are looked for when their reader ended a turn ago, as
+        somebody may be described late, or when `everybody` is to be known now.
+        """
+        ended = self._processes.ends.take()
+        with self._telling:
+            links = self._processes.links
+            links.settle(self._gone)
+            self._gone = ended
+            if everybody:
+                links.settle_all()
+            return Bonds(ended, links.take())
+
+    def _put_back(self, bonds: Bonds) -> None:
+        self._processes.ends.put_back(bonds.ended)
+        with self._telling:
+            self._processes.links.put_back(bonds.links)
 
     def close(self) -> None:
         """Flush and stop. JournalError when something could not be written."""
@@ -236,7 +261,7 @@ class Observer:
             self._wake.wait(interval)
             self._wake.clear()
             try:
-                self.flush()
+                self._flush(everybody=False)
             except VfsError:
                 # Kept in the buffer and in `failure`; tried again at the next turn.
                 continue

@@ -15,7 +15,9 @@ import msgspec
 from vfs.journal import procfs
 from vfs.journal.arguments import Arguments, Request
 from vfs.journal.container import container_of
+from vfs.journal.ends import Ends
 from vfs.journal.executable import Executables, open_executable
+from vfs.journal.links import Links
 from vfs.journal.masking import masked
 from vfs.journal.procfs import Mark, Status
 from vfs.model.record import Process
@@ -98,6 +100,8 @@ class Processes:
         # That thread appends while the writing thread takes: a deque needs no lock for that.
         self._found: deque[Found] = deque()
         self._arguments = Arguments()
+        self.ends = Ends()
+        self.links = Links(root_pid=root_pid)
         self._users: dict[int, str] = {}
 
     def key_of(self, tid: int) -> int:
@@ -159,6 +163,7 @@ class Processes:
     def close(self) -> None:
         """Stop describing; nothing more may be asked."""
         self._arguments.close()
+        self.ends.close()
 
     def _look_up(self, tid: int) -> int:
         status = procfs.status_of(tid)
@@ -176,6 +181,8 @@ class Processes:
             return 0
         reach = reach or _Reach(self._below_root(pid), status.uid, procfs.session_of(pid))
         parent = 0 if pid == self._root else self._parent(status, depth=depth, reach=reach)
+        if depth and not parent and pid != self._root:
+            self.links.leave_out(pid)
         return self._describe(pid, mark, status, parent)
 
     def _below_root(self, pid: int) -> bool:
@@ -199,11 +206,14 @@ class Processes:
     def _describe(self, pid: int, mark: Mark, status: Status, parent: int) -> int:
         key, self._next = self._next, self._next + 1
         seen = self._glimpses.pop(pid, None) or self._glimpse(pid)
+        before, started = self.links.program_before(pid, mark, key), procfs.started_ns(self._boot, mark)
+        self.ends.watch(key, pid, after=before)
+        above = (status.ppid, parent)
         process = Process(
             key=key,
             parent=parent,
             pid=pid,
-            started_ns=procfs.started_ns(self._boot, mark),
+            started_ns=started,
             ended_ns=0,
             exe=seen.exe,
             exe_digest=b"",
@@ -212,6 +222,7 @@ class Processes:
             uid=status.uid,
             user=self._user(status.uid),
             container=container_of(seen.cgroup),
+            linked=self.links.describe(key, pid, mark, before=before, parent=above, started_ns=started),
         )
         self._arguments.wait_for(seen.arguments)
         self._found.append(Found(process, seen.arguments, seen.handle))

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 # Longer argument vectors are cut: the kernel allows megabytes of them.
 ARGV_MAX = 64 * 1024
+# Descriptors of a process that are looked at.
+ENDS_MAX = 64
+_PIPES = (b"pipe:[", b"socket:[")
+_NO_FILES = (b"/dev/", b"/proc/", b"/sys/")
 
 
 class Mark(NamedTuple):
@@ -28,6 +34,29 @@ class Status(NamedTuple):
     tgid: int
     ppid: int
     uid: int
+
+
+class End(NamedTuple):
+    """A descriptor through which data may come from another process, or go to it: a pipe, a socket, an open file.
+
+    `what` is the same in all processes that have it: `pipe:[…]`, `socket:[…]`, or a path. `standard`: it is one of the
+    three that a program is started with.
+    """
+
+    what: bytes
+    reads: bool
+    writes: bool
+    standard: bool = False
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file, else a pipe or a socket."""
+        return self.what.startswith(b"/")
+
+    @property
+    def is_pipe(self) -> bool:
+        """Whether it is a pipe."""
+        return self.what.startswith(b"pipe:")
 
 
 def read(path: str, limit: int = 8192) -> bytes:
@@ -96,6 +125,24 @@ def link_of(pid: int, name: str) -> bytes:
         return os.readlink(f"/proc/{pid}/{name}".encode())
     except OSError:
         return b""
+
+
+def ends_of(pid: int) -> list[End]:
+    """The pipes, sockets and files among the first 64 descriptors of a process; none when we may not see them."""
+    try:
+        return list(_ends(b"/proc/%d/fd" % pid))
+    except OSError:
+        return []
+
+
+def _ends(directory: bytes) -> Iterator[End]:
+    with os.scandir(directory) as entries:
+        for entry in islice(entries, ENDS_MAX):
+            what = os.readlink(entry.path)
+            if what.startswith(_PIPES) or (what.startswith(b"/") and not what.startswith(_NO_FILES)):
+                # The mode of the link itself says how the descriptor may be used; the file is not asked.
+                mode = os.lstat(entry.path).st_mode
+                yield End(what, bool(mode & 0o400), bool(mode & 0o200), entry.name in (b"0", b"1", b"2"))
 
 
 def boot_ns() -> int:

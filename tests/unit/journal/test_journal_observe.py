@@ -461,6 +461,9 @@ def test_a_child_that_outlives_its_parent_keeps_its_own_description(
     shell = spawn("/bin/sh", "-c", "(read x < /dev/null; exec sleep 30) & echo $!")
     pid = int(_line(shell))
     shell.wait(timeout=10)
+    deadline = time.monotonic() + 45
+    while procfs.argv_of(pid) != (b"sleep", b"30") and time.monotonic() < deadline:
+        time.sleep(0.001)
     try:
         _open(observer, pid)
         observer.flush()
