@@ -65,16 +65,21 @@ class InputCache:
 
     def load(self, wanted: set[Source]) -> dict[Source, tuple[Source, ...]]:
         """What is known of the commits `wanted`."""
+        found = self.all()
+        known = {key: inputs for key, inputs in found.items() if key in wanted}
+        if len(found) > len(known) + _USELESS:
+            self._forget()
+        return known
+
+    def all(self) -> dict[Source, tuple[Source, ...]]:
+        """What is known of any commits, also of some that are gone."""
         if self._conn is None:
             return {}
         try:
             rows = self._conn.execute("SELECT row, guard FROM inputs").fetchall()
         except sqlite3.Error:
             return {}
-        found = {(row.repo, row.commit): row.inputs for row in map(_checked, rows) if row is not None}
-        if len(rows) > len(wanted) + _USELESS:
-            self._forget()
-        return {key: inputs for key, inputs in found.items() if key in wanted}
+        return {(row.repo, row.commit): row.inputs for row in map(_checked, rows) if row is not None}
 
     def add(self, known: Iterable[tuple[Source, tuple[Source, ...]]]) -> None:
         """Remember the inputs of more commits."""

@@ -9,6 +9,7 @@ import msgspec
 
 from vfs.errors import Corrupt, NotFound, ObjectMissing
 from vfs.journal.affected import COPIES
+from vfs.journal.ahead import Ahead
 from vfs.journal.builder import Builder
 from vfs.journal.graph import commit_key, run_key
 from vfs.journal.origins import Origins, first_parent, still_there
@@ -54,15 +55,24 @@ class Upward:
 
     def walk(self, stored: StoredCommit, paths: frozenset[bytes] | None) -> None:
         """Add to the graph what `stored`, or what these paths of it, came from."""
-        self._go_into(stored, _Wanted(stored.commit.repo, stored.id, paths, 0))
-        while self._queue:
-            wanted = self._queue.popleft()
-            try:
-                found = read_commit(self._library, wanted.repo, wanted.commit)
-                self._go_into(found, self._with_names(found, wanted))
-            except (NotFound, ObjectMissing, Corrupt) as error:
-                # What is lost is shown as lost: the rest of the graph is worth having.
-                self._mark_lost(wanted, error)
+        ahead = Ahead(self._library)
+        try:
+            ahead.start(stored)
+            ahead.saw(stored)
+            self._go_into(stored, _Wanted(stored.commit.repo, stored.id, paths, 0))
+            while self._queue:
+                self._next(self._queue.popleft(), ahead)
+        finally:
+            ahead.close()
+
+    def _next(self, wanted: _Wanted, ahead: Ahead) -> None:
+        try:
+            found = read_commit(self._library, wanted.repo, wanted.commit)
+            ahead.saw(found)
+            self._go_into(found, self._with_names(found, wanted))
+        except (NotFound, ObjectMissing, Corrupt) as error:
+            # What is lost is shown as lost: the rest of the graph is worth having.
+            self._mark_lost(wanted, error)
 
     def _with_names(self, found: StoredCommit, wanted: _Wanted) -> _Wanted:
         """`wanted` with the names in the directories that were listed."""
