@@ -5,22 +5,34 @@ from __future__ import annotations
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple, Protocol, TypeAlias
 
 from vfs.journal.observe import Observer
-from vfs.journal.procfs import mark_of
+from vfs.journal.procfs import mark_of, status_of
 from vfsd.group import Group, Report, place_of
 from vfsd.teller import Teller
-from vfsd.watch import Watch
 
 OUTPUT = "/pfs/out"
 # Files whose openers are remembered, some 300 bytes each.
 _OPENED = 16_384
 
+# Ancestors looked at.
+_CHAIN = 32
+
 File: TypeAlias = tuple[int, int]
 # The (device, inode) of a regular file by a descriptor of it; None for what is none, or is gone.
 Identify: TypeAlias = Callable[[int], File | None]
+
+
+class Reads(Protocol):
+    """Tells the observer of opens for reading, some time after they happened; see `Watch`."""
+
+    def ask(self) -> int:
+        """Have it told of every open so far."""
+
+    def reached(self, asked: int) -> bool:
+        """Whether it was."""
 
 
 class _Closed(NamedTuple):
@@ -40,7 +52,7 @@ class Writes(Teller):
     told, not who closed it: all who had it may have written, and they are the opener's children.
     """
 
-    def __init__(self, group: Group, observer: Observer, identify: Identify, reads: Watch | None) -> None:
+    def __init__(self, group: Group, observer: Observer, identify: Identify, reads: Reads | None) -> None:
         """`reads`: the thread that tells of opens for reading, None where they are told at once."""
         super().__init__(group, observer)
         self._identify = identify
@@ -79,17 +91,32 @@ class Writes(Teller):
     def _writer(self, closer: int, file: File, programs: dict[int, int]) -> int:
         """The key of who wrote a file that `closer` closed; `programs` keeps those of processes."""
         openers = self._openers.get(file, {})
-        pid = closer if closer in openers or not openers else next(reversed(openers))
+        pid = _opener(closer, openers) if openers else closer
         if pid not in programs:
             programs[pid] = self._program(pid)
         return programs[pid] or openers.get(pid, 0)
 
     def _program(self, pid: int) -> int:
+        if not pid:
+            return 0
         mark = mark_of(pid)
         # One on its way out has no stack, and no program that could be described.
         if mark is not None and mark.stack:
             return self._observer.key(pid)
         return self._observer.latest(pid)
+
+
+def _opener(closer: int, openers: Collection[int]) -> int:
+    """Whose descriptor `closer` closed: its own, an ancestor's, that of the only opener; else 0."""
+    pid = closer
+    for _ in range(_CHAIN):
+        if pid in openers:
+            return pid
+        status = status_of(pid)
+        if status is None:
+            break
+        pid = status.ppid
+    return next(iter(openers)) if len(openers) == 1 else 0
 
 
 def by_inode(fd: int) -> File | None:
@@ -119,12 +146,12 @@ class ByUpper:
         return (found.st_dev, found.st_ino) if same and stat.S_ISREG(found.st_mode) else None
 
 
-def writes_of_run(pid: int, observer: Observer, reads: Watch | None) -> Writes:
+def writes_of_run(pid: int, observer: Observer, reads: Reads | None) -> Writes:
     """Who writes the files in /pfs/out as the process `pid` sees it; OSError."""
     group = Group([place_of(pid, OUTPUT)], closes=True)
     return Writes(group, observer, by_inode, reads)
 
 
-def writes_of_layer(mountpoint: str, upper: str, observer: Observer, reads: Watch | None) -> Writes:
+def writes_of_layer(mountpoint: str, upper: str, observer: Observer, reads: Reads | None) -> Writes:
     """Who writes the files of the overlay at `mountpoint`; OSError."""
     return Writes(Group(closes=True, path=mountpoint), observer, ByUpper(mountpoint, upper), reads)
