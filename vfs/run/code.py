@@ -19,8 +19,9 @@ from blake3 import blake3
 
 from vfs.journal.masking import masked
 from vfs.model.ids import Digest
-from vfs.model.record import Code
+from vfs.model.record import Code, RunRecord
 from vfs.run.git import GitState, git_state, work_tree_of
+from vfs.run.image import image_of
 
 # Seconds for all work trees and scripts of one command together.
 SECONDS = 5.0
@@ -58,6 +59,17 @@ def code_of(command: Sequence[bytes] = (), *, cwd: bytes | None = None, seconds:
     for path in _scripts(command, here):
         found.append(trees.code("script", path, trees.digest(path)))
     return Told(tuple(code for code in found if code.root or code.digest), tuple(dict.fromkeys(trees.warnings)))
+
+
+def with_code(record: RunRecord) -> tuple[RunRecord, tuple[str, ...]]:
+    """`record` of a change that a user makes, with the code of the working directory and the image; and warnings.
+
+    What a record of a session says of these stays. UsageError when VFS_IMAGE is no name.
+    """
+    told = Told() if record.code else code_of()
+    return msgspec.structs.replace(
+        record, code=record.code or told.code, image=record.image or image_of()
+    ), told.warnings
 
 
 class _Trees:

@@ -14,6 +14,7 @@ import msgspec
 
 from vfs.content.writer import ContentWriter
 from vfs.errors import Busy, Refused, UsageError
+from vfs.journal.record import with_outputs
 from vfs.journal.writers import Writers
 from vfs.model.commit import StoredCommit
 from vfs.model.ids import Digest
@@ -186,7 +187,7 @@ class _Work:
     def _land(self, writer: ContentWriter, root: Root, outputs: tuple[Output, ...]) -> StoredCommit:
         record = self.record
         if record is not None:
-            record = msgspec.structs.replace(record, outputs=outputs, ended_ns=time.time_ns())
+            record = with_outputs(record, outputs, ended_ns=time.time_ns())
         return commit_tree(
             self.opened.library,
             repo=self.target.repo,

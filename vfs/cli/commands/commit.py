@@ -15,6 +15,7 @@ from vfs.control.registry import Registry
 from vfs.journal.log import Journal
 from vfs.journal.session import note_commit
 from vfs.model.revision import Revision
+from vfs.run.code import with_code
 from vfs.workspace.commit import LayerCommit, commit_layer
 from vfs.workspace.layer import Layer
 from vfs.workspace.provenance import layer_record, layer_sessions, layer_writers
@@ -91,13 +92,16 @@ def commit_command(
         if wait is not None:
             wait_for_writers(call.library(), layer, wait)
         session = _session(call, layer)
+        record, warnings = with_code(layer_record(journal, layer, command=call.command(), session=session))
+        for text in warnings:
+            output.warn(text)
         done = commit_layer(
             call.library(),
             layer,
             message=message,
             author=author,
             target=target,
-            record=layer_record(journal, layer, command=call.command(), session=session),
+            record=record,
             writers=layer_writers(journal, layer, session),
             progress=watcher,
             selection=selection,

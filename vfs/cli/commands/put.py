@@ -19,6 +19,7 @@ from vfs.model.names import clean_path
 from vfs.model.revision import Revision
 from vfs.repo.put import PutResult, put
 from vfs.repo.sources import parse_source
+from vfs.run.code import with_code
 
 _KEPT = "nothing was committed; what is in the store already is reused when the command is run again"
 
@@ -57,6 +58,9 @@ def put_command(
       pg_dump shop | vfs put dumps - --prefix shop.sql
     """
     started, call.kept = time.time_ns(), _KEPT
+    record, warnings = with_code(put_record(command=call.command(), started_ns=started))
+    for text in warnings:
+        output.warn(text)
     with progress.shown(f"put {target}") as watcher:
         result = put(
             call.library(),
@@ -66,7 +70,7 @@ def put_command(
             message=message,
             author=author,
             progress=watcher,
-            record=put_record(command=call.command(), started_ns=started),
+            record=record,
             ignoring=not no_ignore,
         )
     call.kept = ""

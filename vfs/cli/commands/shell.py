@@ -19,6 +19,7 @@ from vfs.journal.log import Journal
 from vfs.journal.session import note_commit
 from vfs.model.revision import Revision, parse_revision
 from vfs.repo.resolve import resolve
+from vfs.run.code import with_code
 from vfs.run.shell import ShellEnded, default_shell, shell, shown_at
 from vfs.workspace.attach import shell_layer
 from vfs.workspace.commit import LayerCommit, commit_layer
@@ -154,6 +155,9 @@ def _commit(call: Call, layer: Layer, ended: ShellEnded, wish: _Wish) -> None:
         Journal.open(call.settings().state_dir) as journal,
         progress.shown(f"commit layer {layer.id}") as watcher,
     ):
+        record, warnings = with_code(layer_record(journal, layer, command=call.command(), session=ended.session))
+        for text in warnings:
+            output.warn(text)
         try:
             done = commit_layer(
                 call.library(),
@@ -161,7 +165,7 @@ def _commit(call: Call, layer: Layer, ended: ShellEnded, wish: _Wish) -> None:
                 message=wish.message,
                 author=wish.author,
                 target=wish.target,
-                record=layer_record(journal, layer, command=call.command(), session=ended.session),
+                record=record,
                 progress=watcher,
             )
         except VfsError as error:
