@@ -22,11 +22,11 @@ from vfs.repo.resolve import resolve
 def impact_command(
     call: Call, revision: Revision, all_versions: bool, listings: bool, depth: int | None, wanted: Wanted
 ) -> None:
-    """Show everything that was made from a file: what to act on when it was withdrawn or is wrong.
+    """Show everything that was made from a file, as a list to act on.
 
-    PATH is a file, or a directory for all that is in it; without PATH it is all that the commit made. For each
-    commit downstream: the branches and tags that still hold what was made, the paths that were made from it, those
-    that possibly were, the run, who and when.
+    For a file that was withdrawn, or is wrong. PATH is a file, or a directory for all that is in it; without
+    PATH it is all that the commit made. For each commit downstream: the branches and tags that still hold what was
+    made, the paths that were made from it, those that possibly were, the run, who and when.
 
     \b
     Examples:
