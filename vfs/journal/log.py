@@ -168,7 +168,8 @@ class Journal:
         left = -1
         while left:
             with self._lock, translated(self.path):
-                self._conn.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+                # Of a script every step is made; by `execute` the first alone, one page.
+                self._conn.executescript(f"PRAGMA incremental_vacuum({_PAGES})")
                 before, left = left, self._pragma("freelist_count")
             if left == before:
                 break
