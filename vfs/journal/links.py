@@ -115,6 +115,12 @@ class Links:
         """What a parent passed on it may have opened since it was described itself."""
         files = {end.what for end in ends if end.is_file and end.reads}
         pid, above = self._above[key]
+        if above and above == self._root:
+            # It is linked to nobody, and may have much open that is nobody's business.
+            self._loose.talk(key, above)
+            return
+        if not files and not self._loose.is_loose(key):
+            return
         for _ in range(_CHAIN):
             if not above:
                 return

@@ -49,6 +49,17 @@ class Loose:
         """A process writes this; whether that is new. `sure`: it must go somewhere."""
         return _noted(self._writers, self._writing, pipe, key, sure=sure)
 
+    def talk(self, key: int, other: int) -> None:
+        """Take it that the process `other` has the other ends of all that a process has open."""
+        for pipe in self._reading.get(key, ()):
+            self._writers.setdefault(pipe, set()).add(other)
+        for pipe in self._writing.get(key, ()):
+            self._readers.setdefault(pipe, set()).add(other)
+
+    def is_loose(self, key: int) -> bool:
+        """Whether nobody is known to have the other end of something that this process has open."""
+        return bool(self._unfed(key)) or self._is_unread(key)
+
     def readers(self, pipe: bytes) -> Iterable[int]:
         """Who reads this."""
         return self._readers.get(pipe, ())
@@ -73,7 +84,7 @@ class Loose:
             yield from self._guessed(key)
 
     def _guessed(self, key: int) -> Iterator[tuple[int, int]]:
-        loose = [pipe for pipe in self._reading[key] if not self._writers.get(pipe, set()) - {key}]
+        loose = self._unfed(key)
         if loose:
             since = min(self._began.get(reader, 0) for pipe in loose for reader in self._readers.get(pipe, (key,)))
             for source in self._nearest(key, self._unread(since, key)) or [self._above.get(key, (0, 0))[1]]:
@@ -83,11 +94,15 @@ class Loose:
         """Who writes into pipes that nobody known reads, and was there at that time or later."""
         return [
             writer
-            for writer, pipes in islice(reversed(self._writing.items()), _LOOKED_AT)
-            if writer != key
-            and self._ended.get(writer, since) >= since - _TICK_NS
-            and any(not self._readers.get(pipe, set()) - {writer} for pipe in pipes)
+            for writer in islice(reversed(self._writing), _LOOKED_AT)
+            if writer != key and self._ended.get(writer, since) >= since - _TICK_NS and self._is_unread(writer)
         ]
+
+    def _unfed(self, key: int) -> list[bytes]:
+        return [pipe for pipe in self._reading.get(key, ()) if not self._writers.get(pipe, set()) - {key}]
+
+    def _is_unread(self, key: int) -> bool:
+        return any(not self._readers.get(pipe, set()) - {key} for pipe in self._writing.get(key, ()))
 
     def _nearest(self, key: int, writers: list[int]) -> list[int]:
         around = {writer: set(self._ancestors(writer)) for writer in writers}

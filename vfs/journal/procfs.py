@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from itertools import islice
 from typing import NamedTuple
 
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -14,6 +13,7 @@ ARGV_MAX = 64 * 1024
 # Descriptors of a process that are looked at.
 ENDS_MAX = 64
 _PIPES = (b"pipe:[", b"socket:[")
+_STANDARD = (b"0", b"1", b"2")
 _NO_FILES = (b"/dev/", b"/proc/", b"/sys/")
 
 
@@ -130,19 +130,18 @@ def link_of(pid: int, name: str) -> bytes:
 def ends_of(pid: int) -> list[End]:
     """The pipes, sockets and files among the first 64 descriptors of a process; none when we may not see them."""
     try:
-        return list(_ends(b"/proc/%d/fd" % pid))
+        return list(_ends(b"/proc/%d/fd/" % pid))
     except OSError:
         return []
 
 
 def _ends(directory: bytes) -> Iterator[End]:
-    with os.scandir(directory) as entries:
-        for entry in islice(entries, ENDS_MAX):
-            what = os.readlink(entry.path)
-            if what.startswith(_PIPES) or (what.startswith(b"/") and not what.startswith(_NO_FILES)):
-                # The mode of the link itself says how the descriptor may be used; the file is not asked.
-                mode = os.lstat(entry.path).st_mode
-                yield End(what, bool(mode & 0o400), bool(mode & 0o200), entry.name in (b"0", b"1", b"2"))
+    for name in os.listdir(directory)[:ENDS_MAX]:
+        what = os.readlink(directory + name)
+        if what.startswith(_PIPES) or (what.startswith(b"/") and not what.startswith(_NO_FILES)):
+            # The mode of the link itself says how the descriptor may be used; the file is not asked.
+            mode = os.lstat(directory + name).st_mode
+            yield End(what, bool(mode & 0o400), bool(mode & 0o200), name in _STANDARD)
 
 
 def boot_ns() -> int:
