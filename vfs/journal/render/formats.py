@@ -1,4 +1,4 @@
-"""The formats a lineage graph can be asked for, by name."""
+"""The formats a lineage graph can be asked for, by name. Each is imported when it is asked for."""
 
 from __future__ import annotations
 
@@ -6,13 +6,6 @@ from vfs.errors import UsageError
 from vfs.journal.graph import Graph
 from vfs.journal.render.about import About
 from vfs.journal.render.document import render_json
-from vfs.journal.render.dot import render_dot
-from vfs.journal.render.mermaid import render_mermaid
-from vfs.journal.render.openlineage import render_openlineage
-from vfs.journal.render.prov import render_prov
-from vfs.journal.render.report import render_html
-from vfs.journal.render.rocrate import render_rocrate
-from vfs.journal.render.svg import render_svg
 from vfs.journal.render.text import render_text
 
 FORMATS = ("text", "json", "dot", "mermaid", "svg", "openlineage", "prov", "rocrate", "html")
@@ -33,18 +26,32 @@ def render(graph: Graph, format: str, *, full: bool = False, about: About = _UNK
         case "json":
             return render_json(graph)
         case "dot":
+            from vfs.journal.render.dot import render_dot
+
             return render_dot(graph, full=full)
         case "mermaid":
+            from vfs.journal.render.mermaid import render_mermaid
+
             return render_mermaid(graph, full=full)
         case "svg":
+            from vfs.journal.render.svg import render_svg
+
             return render_svg(graph, full=full)
         case "openlineage":
+            from vfs.journal.render.openlineage import render_openlineage
+
             return render_openlineage(graph, about=about)
         case "prov":
+            from vfs.journal.render.prov import render_prov
+
             return render_prov(graph, full=full)
         case "rocrate":
+            from vfs.journal.render.rocrate import render_rocrate
+
             return render_rocrate(graph, full=full)
         case "html":
+            from vfs.journal.render.report import render_html
+
             return render_html(graph, about=about, full=full)
         case _:
             raise UsageError(f"lineage format '{format}': unknown; one of {', '.join(FORMATS)}")

@@ -71,7 +71,8 @@ class Outline:
         """What is worth a line of its own about a node."""
         node = self.nodes[id]
         if isinstance(node, RunNode):
-            facts = ", ".join(fact for fact in (*words.run_facts(node), words.run_watch(node)) if fact)
+            known = (*words.run_facts(node), words.run_watch(node), *words.run_names(node))
+            facts = ", ".join(fact for fact in known if fact)
             scope = words.run_scope(node, self._shown(id)) if self.up else ""
             return [facts, *([scope] if scope else [])]
         if isinstance(node, CommitNode):

@@ -102,7 +102,7 @@ def _commit(node: CommitNode) -> tuple[Look, str, list[str], str]:
     for head, paths in (("made from it", node.direct), ("possibly", node.possible)):
         if paths:
             lines.append(f"{head}: {words.counted(len(paths), 'path')}")
-    lines.extend(words.plain(ref) for ref in (node.refs or ())[:FEW])
+    lines.extend(f"in {words.plain(ref)}" for ref in (node.refs or ())[:FEW])
     more = ["… more beyond this depth"] if node.more else []
     return "commit", title, [*lines, *more], f"{words.plain(node.repo)} {node.commit.hex()}"
 
@@ -110,5 +110,7 @@ def _commit(node: CommitNode) -> tuple[Look, str, list[str], str]:
 def _run(node: RunNode) -> tuple[Look, str, list[str], str]:
     command = words.command_line(node.command)
     facts = words.run_facts(node)
-    lines = [words.cut(command, _WIDTH), facts[0], ", ".join(facts[1:]), words.run_watch(node)]
+    lines = [words.cut(command, _WIDTH), facts[0], ", ".join(facts[1:]), words.run_watch(node), *words.run_names(node)]
+    if node.scope == "own":
+        lines.append("only what went into its output")
     return "run", words.plain(node.kind), [line for line in lines if line], command

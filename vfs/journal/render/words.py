@@ -94,12 +94,13 @@ def run_watch(run: RunNode) -> str:
         return f"{counted(run.gaps, 'read')} lost: the list of files is not complete"
     if run.level == "none":
         return "reads not observed" if run.kind in ("run", "mount") else ""
-    facts = [counted(run.processes, "process"), f"{counted(run.reads, 'file')} read"]
-    if run.listed:
-        facts.append(f"{counted(run.listed, 'directory')} listed")
-    if run.absent:
-        facts.append(f"{counted(run.absent, 'name')} looked for in vain")
-    return ", ".join(facts)
+    return f"{counted(run.processes, 'process')}, {counted(run.reads, 'file')} read"
+
+
+def run_names(run: RunNode) -> list[str]:
+    """How many directories it listed, and how many names it looked for in vain, where it did."""
+    listed = [f"{counted(run.listed, 'directory')} listed"] if run.listed else []
+    return [*listed, *([f"{counted(run.absent, 'name')} looked for in vain"] if run.absent else [])]
 
 
 def run_scope(run: RunNode, shown: int) -> str:
