@@ -9,6 +9,7 @@ import click
 
 from vfs.cli import events, options, output
 from vfs.cli.call import Call, pass_call
+from vfs.cli.commands.runs import session_command
 from vfs.cli.journal_upkeep import compact_command, export_command, import_command, list_command
 from vfs.cli.parameters import LOCAL_PATH
 from vfs.cli.values import counted, local_time, utc_time
@@ -26,7 +27,7 @@ def journal_command() -> None:
     """Verify, list and keep up the record of runs and reads."""
 
 
-for _command in (list_command, compact_command, export_command, import_command):
+for _command in (list_command, session_command, compact_command, export_command, import_command):
     journal_command.add_command(_command)
 
 

@@ -6,8 +6,9 @@ import click
 
 from vfs.cli import options, output
 from vfs.cli.call import Call, pass_call
-from vfs.cli.commits import print_commit, record_fields, record_json
+from vfs.cli.commits import print_commit
 from vfs.cli.parameters import REVISION
+from vfs.cli.records import print_record, record_fields, record_json
 from vfs.cli.signing import judge_of, signature_fields, signature_json
 from vfs.cli.values import commit_json
 from vfs.errors import UsageError
@@ -18,9 +19,10 @@ from vfs.repo.resolve import resolve
 
 @click.command("show")
 @click.argument("revision", metavar="REV", type=REVISION)
+@click.option("--full", is_flag=True, help="All processes, what each of them read, and who wrote which output.")
 @options.as_json
 @pass_call
-def show_command(call: Call, revision: Revision, as_json: bool) -> None:
+def show_command(call: Call, revision: Revision, full: bool, as_json: bool) -> None:
     """Show one commit and what it was made from.
 
     As JSON the run record comes whole: processes, files read, outputs.
@@ -28,6 +30,7 @@ def show_command(call: Call, revision: Revision, as_json: bool) -> None:
     \b
     Examples:
       vfs show photos@v1
+      vfs show --full thumbs
       vfs show --json thumbs | jq '.record.reads[].path'
     """
     if revision.path:
@@ -40,7 +43,9 @@ def show_command(call: Call, revision: Revision, as_json: bool) -> None:
         signed = {"signatures": list(map(signature_json, signatures))}
         output.document({**commit_json(stored), **signed, "record": record_json(record) if record else None})
         return
-    print_commit(stored, signature_fields(signatures) if signatures else ())
+    print_commit(stored, signature_fields(signatures) if signatures else (), command=record is None)
     if record is not None:
         output.line()
         output.fields(record_fields(record))
+        if full:
+            print_record(record)
