@@ -10,10 +10,12 @@ import msgspec
 from vfs.journal.environment import ALLOWED
 from vfs.journal.executable import Executables
 from vfs.journal.masking import MASK
+from vfs.journal.render.words import plain
 from vfs.model.ids import Digest
 from vfs.model.names import printable
 from vfs.model.record import Code, RunRecord
 from vfs.run.code import code_of
+from vfs.run.image import image_of
 from vfs.run.inputs import PLACE
 
 # Values are cut to this length in a record.
@@ -25,7 +27,7 @@ _INPUTS = f"{PLACE}/".encode()
 
 
 class Drift(msgspec.Struct, frozen=True):
-    """One thing that differs. `about` is executable, code or environment; `text` a line, subject first.
+    """One thing that differs. `about` is executable, code, environment or image; `text` a line, subject first.
 
     `restored`: the run gets what was recorded all the same.
     """
@@ -40,6 +42,9 @@ def drift_of(record: RunRecord, command: Sequence[bytes], *, cwd: bytes, restore
     yield from _executables(record)
     yield from _code(record.code, code_of(command, cwd=cwd).code)
     yield from _environment(record, restore=restore)
+    image = image_of()
+    if record.image and record.image != image:
+        yield Drift("image", f"container image: {plain(record.image)} then, {plain(image) or 'not known'} now")
 
 
 def recorded_environment(record: RunRecord) -> dict[str, str | None]:

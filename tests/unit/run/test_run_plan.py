@@ -147,6 +147,14 @@ def test_the_environment_is_that_of_the_record(made: Made, library: Library, mon
     assert recorded_environment(plan(library, made()).record) == {}
 
 
+def test_another_container_image(made: Made, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VFS_IMAGE", "lab/tools:2")
+    assert [drift.text for drift in plan(library, made(image="lab/tools:1")).drifts] == [
+        "container image: lab/tools:1 then, lab/tools:2 now"
+    ]
+    assert not plan(library, made(image="lab/tools:2")).drifts
+
+
 def test_programs_and_scripts_that_are_not_the_same(library: Library, made: Made, tmp_path: Path) -> None:
     program, script = tmp_path / "program", tmp_path / "script.sh"
     for path in (program, script):
