@@ -70,6 +70,10 @@ def _wanted(form: str | None, full: bool, file: str | None, as_json: bool, post:
         raise UsageError(f"--post: sends events of the format openlineage, not {chosen}")
     if post is not None and file is not None:
         raise UsageError("--post and --output: one of them")
+    if post is not None:
+        from vfs.journal.post import check_url
+
+        check_url(post)
     if chosen is None:
         chosen = "openlineage" if post is not None else _BY_NAME.get(Path(file or "").suffix.lower(), "text")
     return Wanted(chosen, full, file, post)

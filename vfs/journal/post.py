@@ -52,7 +52,7 @@ def post_events(url: str, events: Iterable[dict[str, Any]], *, timeout: float = 
     UsageError for a URL that cannot be used, Refused for a key over http, ServiceError when the service does not take
     an event: those before it were taken.
     """
-    target, headers = _target(url), _headers(url)
+    target, headers = check_url(url), _headers(url)
     opener = urllib.request.build_opener(_NoRedirect)
     sent = 0
     for event in events:
@@ -77,7 +77,8 @@ def _shown(url: str) -> str:
     return words.cut(words.plain(url.partition("?")[0]), 200)
 
 
-def _target(url: str) -> str:
+def check_url(url: str) -> str:
+    """The URL that events for `url` are sent to; UsageError when it cannot be used."""
     parts = _split(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{_shown(url)}: not a URL of http or https")
