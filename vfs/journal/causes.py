@@ -11,6 +11,9 @@ from vfs.model.ids import Digest, short
 from vfs.model.names import printable
 from vfs.model.record import Code, RunRecord
 
+# The word by which the process is known that makes the namespace of a run.
+_ENTER = b"vfs.run.enter"
+
 
 class FileDifference(msgspec.Struct, frozen=True):
     """A path of an input. `change`: changed, only in A, only in B; or listing, a directory with other names in it."""
@@ -71,7 +74,7 @@ def environment_causes(a: RunRecord, b: RunRecord) -> Iterator[Cause]:
 
 def executable_causes(a: RunRecord, b: RunRecord) -> Iterator[Cause]:
     """Programs of one path with other digests, and those that ran on one side alone."""
-    then, now = _programs(a), _programs(b)
+    then, now = programs(a), programs(b)
     for path in sorted(then.keys() | now.keys()):
         old, new = then.get(path, set()), now.get(path, set())
         if old and new and old != new:
@@ -96,6 +99,27 @@ def machine_causes(a: RunRecord, b: RunRecord) -> Iterator[Cause]:
             yield Cause("machine", what, plain(old), plain(new), likely=what == "container image")
 
 
+def programs(record: RunRecord) -> dict[bytes, set[Digest]]:
+    """The digests of the programs of a run by path, without those that set the run up: they are ours."""
+    ours = _setting_up(record)
+    found: dict[bytes, set[Digest]] = {}
+    for process in record.processes:
+        if process.exe and process.exe_digest and process.key not in ours:
+            found.setdefault(process.exe, set()).add(process.exe_digest)
+    return found
+
+
+def _setting_up(record: RunRecord) -> set[int]:
+    """The process that made the namespace of a run, and its parents."""
+    parents = {process.key: process.parent for process in record.processes}
+    key = next((process.key for process in record.processes if _ENTER in process.argv), 0)
+    found: set[int] = set()
+    while key and key not in found:
+        found.add(key)
+        key = parents.get(key, 0)
+    return found
+
+
 def _by_place(code: Iterable[Code]) -> Mapping[tuple[str, bytes], Code]:
     """By what stays the same when a work tree lies elsewhere."""
     return {(one.role, _relative(one)): one for one in code}
@@ -112,14 +136,6 @@ def _code(code: Code | None) -> str:
         return ""
     commit = f"git {plain(code.commit[:12])}{', changed' if code.dirty else ''}" if code.commit else ""
     return ", ".join(part for part in (commit, f"digest {short(code.digest)}" if code.digest else "") if part)
-
-
-def _programs(record: RunRecord) -> dict[bytes, set[Digest]]:
-    found: dict[bytes, set[Digest]] = {}
-    for process in record.processes:
-        if process.exe and process.exe_digest:
-            found.setdefault(process.exe, set()).add(process.exe_digest)
-    return found
 
 
 def _digests(digests: set[Digest]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from vfs.journal.causes import programs
 from vfs.journal.environment import ALLOWED
 from vfs.journal.executable import Executables
 from vfs.journal.masking import MASK
@@ -80,21 +81,15 @@ def _environment(record: RunRecord, *, restore: bool) -> Iterator[Drift]:
 
 def _executables(record: RunRecord) -> Iterator[Drift]:
     known = Executables()
-    for path, digest in _programs(record).items():
+    for path, digests in programs(record).items():
+        # What came from an input is the same as long as the input is.
+        if not path.startswith(b"/") or path.startswith(_INPUTS):
+            continue
         now = _digest(known, path)
         if now is None:
             yield Drift("executable", f"{printable(path)}: is not there any more")
-        elif now != digest:
+        elif now not in digests:
             yield Drift("executable", f"{printable(path)}: is not the program that ran then")
-
-
-def _programs(record: RunRecord) -> dict[bytes, Digest]:
-    """The programs of a run by path; those that came from its inputs are the same as long as the inputs are."""
-    return {
-        process.exe: process.exe_digest
-        for process in record.processes
-        if process.exe_digest and process.exe.startswith(b"/") and not process.exe.startswith(_INPUTS)
-    }
 
 
 def _digest(known: Executables, path: bytes) -> Digest | None:

@@ -120,6 +120,14 @@ def test_each_thing_that_can_differ(
     assert (NOT_DETERMINISTIC in verdict) is not bool(expected)
 
 
+def test_the_programs_that_set_a_run_up_are_not_those_of_the_run(world: World) -> None:
+    def record(digest: bytes) -> RunRecord:
+        ours = a_process(1, exe_digest=digest), a_process(2, parent=1, exe_digest=digest, argv=(b"p", b"vfs.run.enter"))
+        return msgspec.structs.replace(a_record(), processes=(*ours, a_process(3, parent=2, exe=b"/bin/cat")))
+
+    assert causes(world, record(DIGEST), record(OTHER)) == (NOT_DETERMINISTIC, ())
+
+
 def test_the_likely_come_first_and_the_verdict_names_them_in_order(world: World) -> None:
     record = a_record()
     other = msgspec.structs.replace(record, command=(b"x",), cwd=b"/b", environment=(("TZ", "UTC"),), host="h2")
