@@ -19,7 +19,7 @@ from vfs.journal.causes import (
     executable_causes,
     machine_causes,
 )
-from vfs.journal.inputs_apart import input_causes
+from vfs.journal.inputs_apart import input_causes, shown_causes
 from vfs.journal.origins import files_below, origins
 from vfs.journal.sealed import Reading, Sealed, sealed_record
 from vfs.model.commit import StoredCommit
@@ -124,6 +124,7 @@ def _causes(library: Library, old: Side, new: Side) -> Iterator[Cause]:
     a, b = old.sealed.record, new.sealed.record
     observed = old.sealed.observed and new.sealed.observed
     yield from input_causes(library, old.readings, new.readings, observed=observed)
+    yield from shown_causes(a, b)
     if a.kind != b.kind:
         yield Cause("command", "made in another way", a.kind, b.kind)
     yield from code_causes(a, b)

@@ -9,6 +9,8 @@ from vfs.journal.causes import Cause, FileDifference
 from vfs.journal.render.words import commit_title, plain
 from vfs.journal.sealed import Reading
 from vfs.model.commit import InputCommit
+from vfs.model.names import printable
+from vfs.model.record import RunRecord
 from vfs.repo.commits import read_commit
 from vfs.repo.library import Library
 from vfs.tree.tree import Tree
@@ -29,6 +31,20 @@ def input_causes(library: Library, a: Sequence[Reading], b: Sequence[Reading], *
             yield from _same_commit(old, new)
         else:
             yield _other_commit(library, old, new, observed=observed)
+
+
+def shown_causes(a: RunRecord, b: RunRecord) -> Iterator[Cause]:
+    """Inputs of one name of which the two runs were given other paths."""
+    then, now = _shown(a), _shown(b)
+    for name in sorted(then.keys() & now.keys()):
+        if then[name] != now[name]:
+            text = f"{plain(name)}: another path of it was given"
+            yield Cause("inputs", text, *(printable(one[name]) or "all of it" for one in (then, now)))
+
+
+def _shown(record: RunRecord) -> dict[str, bytes]:
+    paths = dict(enumerate(record.shown))
+    return {item.name: paths.get(place, b"") for place, item in enumerate(record.inputs)}
 
 
 def _pairs(then: Sequence[Reading], now: Sequence[Reading]) -> Iterator[tuple[Reading | None, Reading | None]]:

@@ -86,6 +86,19 @@ def test_inputs_are_matched_by_name_then_by_repo(world: World) -> None:
     ]
 
 
+def test_another_path_of_an_input(world: World) -> None:
+    photos = world.commit("images", {b"a/f": b"a", b"b/f": b"b"})
+    records = [
+        msgspec.structs.replace(a_record(given(photos), world.read(photos, path + b"/f")), shown=(path,))
+        for path in (b"a", b"b")
+    ]
+    verdict, found = causes(world, *records)
+    assert verdict == "what was read differs"
+    assert [(cause.text, cause.a, cause.b) for cause in found if cause.likely] == [
+        ("images: another path of it was given", "a", "b")
+    ]
+
+
 def code(commit: str = "a" * 40, **changed: object) -> tuple[Code, ...]:
     return (Code(**{"role": "cwd", "path": b"/w", "root": b"/w", "commit": commit, **changed}),)
 
