@@ -21,12 +21,16 @@ pytestmark = [pytest.mark.mount, pytest.mark.root, pytest.mark.timeout(120)]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "SEMANTICS.md"
 _GETFLAGS = 0x80086601
 _OVERLAYFS, _STATFS_WORDS = 0x794C7630, 32
+_HOLE = 1 << 20
 
 
 def fill(top: Path) -> None:
     (top / "directory" / "below").mkdir(parents=True)
     (top / "file").write_bytes(b"committed")
     (top / "twin").hardlink_to(top / "file")
+    with open(top / "sparse", "wb") as sparse:
+        sparse.seek(_HOLE)
+        sparse.write(b"data")
 
 
 def seen_through_an_older_mapping(top: Path) -> object:
@@ -46,6 +50,18 @@ def hard_links(top: Path) -> object:
 
 def links_of_a_directory(top: Path) -> object:
     return (top / "directory").stat().st_nlink
+
+
+def links_of_a_removed_file(top: Path) -> object:
+    with open(top / "file", "rb") as file:
+        (top / "twin").unlink()
+        (top / "file").unlink()
+        return os.fstat(file.fileno()).st_nlink
+
+
+def holes(top: Path) -> object:
+    with open(top / "sparse", "rb") as file:
+        return os.lseek(file.fileno(), 0, os.SEEK_DATA)
 
 
 def file_flags(top: Path) -> object:
@@ -77,6 +93,8 @@ KNOWN: dict[str, tuple[Callable[[Path], object], object, object]] = {
     "older mapping": (seen_through_an_older_mapping, b"rewritten", b"committed"),
     "hard links": (hard_links, 2, 1),
     "link count of a directory": (links_of_a_directory, 3, 1),
+    "link count of a removed file": (links_of_a_removed_file, 0, 1),
+    "holes": (holes, _HOLE, 0),
     "file flags": (file_flags, "given", "ENOTTY"),
     "device 0:0": (whiteout_device, "made", "EPERM"),
     "kind of file system": (kind_of_file_system, False, True),
@@ -99,7 +117,7 @@ def test_setuid_fifos_and_hard_links_are_not_in_the_commit(place: Place) -> None
     (place.mount / "second").hardlink_to(place.mount / "program")
     assert (place.mount / "program").stat().st_nlink == 2 and stat.S_ISFIFO((place.mount / "fifo").stat().st_mode)
     fresh = place.fresh()
-    assert sorted(os.listdir(fresh)) == ["directory", "file", "program", "second", "twin"]
+    assert sorted(os.listdir(fresh)) == ["directory", "file", "program", "second", "sparse", "twin"]
     found = (fresh / "program").stat()
     assert stat.S_IMODE(found.st_mode) == 0o755 and found.st_nlink == 1
     assert (fresh / "second").read_bytes() == b"p"
