@@ -19,6 +19,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
 from vfs.config.settings import default_settings
 from vfs.model.commit import InputCommit, StoredCommit
 from vfs.model.entry import Entry, Kind
@@ -56,11 +58,14 @@ class Builder:
         base = self._heads.get(repo)
         self._now += 1_000_000_000
         writer = self._library.writer()
-        changes = []
+        changes, made = [], {}
         for path in files:
             data = b"%s of %d" % (path, self._now)
-            digest, content = writer.put_bytes(data)
-            changes.append(Put(_entry(path, self._now, len(data), digest, content)))
+            made[path], content = writer.put_bytes(data)
+            changes.append(Put(_entry(path, self._now, len(data), made[path], content)))
+        if record is not None:
+            known = (msgspec.structs.replace(output, digest=made[output.path]) for output in record.outputs)
+            record = msgspec.structs.replace(record, outputs=tuple(known))
         tree = None if base is None or replace else self._library.tree(base)
         root = edit(tree, writer, changes, mtime_ns=self._now)
         stored = commit_tree(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 from xxhash import xxh3_64_intdigest
@@ -27,14 +27,14 @@ def mark(kind: Kind, repo: str, path: bytes) -> int:
     return xxh3_64_intdigest(f"{kind}\0{repo}\0".encode() + path) & _MARK
 
 
-def may_have(drawn: Drawn, marks: Iterable[int]) -> bool:
+def may_have(drawn: Drawn, marks: frozenset[int]) -> bool:
     """Whether a run had one of these things: never False when it had, seldom True when it had not."""
-    if not drawn.observed:
-        return True
-    if len(drawn.marks) % 4:
+    if not drawn.observed or len(drawn.marks) % 4:
         return True
     known = memoryview(drawn.marks).cast("I")
     end = len(known)
+    if end < len(marks):
+        return not marks.isdisjoint(known)
     return any((place := bisect_left(known, wanted)) < end and known[place] == wanted for wanted in marks)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from vfs.concurrency.pool import ordered_map
 from vfs.errors import Corrupt, NotFound, ObjectMissing
 from vfs.journal.consumers import AHEAD, WORKERS
 from vfs.model.commit import StoredCommit
 from vfs.model.entry import Entry
+from vfs.model.ids import Digest
 from vfs.repo.commits import read_commit
 from vfs.repo.library import Library
 from vfs.repo.refs import Refs
@@ -25,28 +26,41 @@ class Holders:
         for repo, heads in zip(names, ordered_map(self._read, names, workers=WORKERS, ahead=AHEAD), strict=True):
             self._heads[repo] = heads
 
-    def of(self, stored: StoredCommit, paths: Collection[bytes]) -> tuple[str, ...]:
-        """The refs of the commit's repo (`branch main`, `tag v1`) in which one of `paths` is as it is in the commit."""
-        return tuple(head.name for head in self._heads.get(stored.commit.repo, []) if self._holds(head, stored, paths))
+    def of(self, stored: StoredCommit, made: Mapping[bytes, Digest | None]) -> tuple[str, ...]:
+        """The refs of the commit's repo (`branch main`, `tag v1`) in which one of the paths `made` is as it is there.
+
+        With the digest of each where that is known; None to look at the commit.
+        """
+        return tuple(head.name for head in self._heads.get(stored.commit.repo, []) if self._holds(head, stored, made))
 
     def having(self, repo: str, path: bytes) -> tuple[str, ...]:
         """The refs of the repo in which there is something at `path`."""
         return tuple(head.name for head in self._heads.get(repo, []) if self._find(head, path) is not None)
 
-    def _find(self, head: _Head, path: bytes) -> Entry | None:
-        try:
-            return self._library.tree(head.stored).find(path)
-        except (ObjectMissing, Corrupt) as error:
-            self._note(str(error))
-            return None
+    def _holds(self, head: _Head, stored: StoredCommit, made: Mapping[bytes, Digest | None]) -> bool:
+        return any(self._same(head, stored, path, digest) for path, digest in made.items())
 
-    def _holds(self, head: _Head, stored: StoredCommit, paths: Collection[bytes]) -> bool:
+    def _same(self, head: _Head, stored: StoredCommit, path: bytes, digest: Digest | None) -> bool:
+        there = self._find(head, path)
+        if there is None or head.stored.id == stored.id:
+            return there is not None
+        if digest:
+            return there.digest == digest
         try:
-            tree = self._library.tree(stored)
-            return any((old := tree.find(path)) is not None and head.same(self._library, old) for path in paths)
+            old = self._library.tree(stored).find(path)
         except (NotFound, ObjectMissing, Corrupt) as error:
             self._note(str(error))
             return False
+        return old is not None and (old.kind, old.digest, old.target) == (there.kind, there.digest, there.target)
+
+    def _find(self, head: _Head, path: bytes) -> Entry | None:
+        if path not in head.found:
+            try:
+                head.found[path] = self._library.tree(head.stored).find(path)
+            except (NotFound, ObjectMissing, Corrupt) as error:
+                self._note(str(error))
+                head.found[path] = None
+        return head.found[path]
 
     def _read(self, repo: str) -> list[_Head]:
         return list(self._refs(repo))
@@ -71,11 +85,4 @@ class _Head:
     def __init__(self, name: str, stored: StoredCommit) -> None:
         self.name = name
         self.stored = stored
-        self._found: dict[bytes, Entry | None] = {}
-
-    def same(self, library: Library, entry: Entry) -> bool:
-        """Whether the path of `entry` has the same kind and content in the head."""
-        if entry.path not in self._found:
-            self._found[entry.path] = library.tree(self.stored).find(entry.path)
-        found = self._found[entry.path]
-        return found is not None and (found.kind, found.digest) == (entry.kind, entry.digest)
+        self.found: dict[bytes, Entry | None] = {}

@@ -6,7 +6,7 @@ import dataclasses
 
 from vfs.errors import Corrupt, NotFound, ObjectMissing
 from vfs.journal.affected import outputs
-from vfs.journal.graph import CommitNode, Graph, Node
+from vfs.journal.graph import CommitNode, Graph, Node, RunNode, run_key
 from vfs.journal.holders import Holders
 from vfs.journal.lineage import down
 from vfs.journal.origins import files_below
@@ -30,8 +30,12 @@ def impact(
     graph = down(library, resolved, depth=depth, listings=listings, all_versions=all_versions)
     affected = graph.affected()
     holders = Holders(library, {resolved.repo, *(node.repo for node in affected)})
-    known: dict[str, Node] = {node.id: _with_refs(library, holders, node) for node in affected}
-    root = graph.by_id()[graph.root]
+    nodes_by_id = graph.by_id()
+    known: dict[str, Node] = {}
+    for node in affected:
+        run = nodes_by_id.get(run_key(node.repo, node.commit))
+        known[node.id] = _with_refs(library, holders, node, run if isinstance(run, RunNode) else None)
+    root = nodes_by_id[graph.root]
     if isinstance(root, CommitNode):
         known[root.id] = dataclasses.replace(root, refs=_still(library, holders, resolved, all_versions=all_versions))
     nodes = tuple(known.get(node.id, node) for node in graph.nodes)
@@ -42,15 +46,18 @@ def _still(library: Library, holders: Holders, resolved: Resolved, *, all_versio
     """The refs in which what was asked about still is."""
     stored, path = resolved.stored, resolved.path
     if not path:
-        return holders.of(stored, outputs(library, stored, None))
+        return holders.of(stored, dict.fromkeys(outputs(library, stored, None)))
     if all_versions:
         return holders.having(resolved.repo, path)
-    return holders.of(stored, files_below(library.tree(stored), path))
+    return holders.of(stored, dict.fromkeys(files_below(library.tree(stored), path)))
 
 
-def _with_refs(library: Library, holders: Holders, node: CommitNode) -> CommitNode:
+def _with_refs(library: Library, holders: Holders, node: CommitNode, run: RunNode | None) -> CommitNode:
     try:
         stored = read_commit(library, node.repo, node.commit)
     except (NotFound, ObjectMissing, Corrupt):
         return node
-    return dataclasses.replace(node, refs=holders.of(stored, (*node.direct, *node.possible)))
+    # The record tells the digests without a look at the tree.
+    known = {output.path: output.digest for output in run.record.outputs} if run and run.record else {}
+    made = {path: known.get(path) for path in (*node.direct, *node.possible)}
+    return dataclasses.replace(node, refs=holders.of(stored, made))

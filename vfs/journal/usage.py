@@ -32,7 +32,7 @@ class Usage:
 
     def of_paths(self, repo: str, marks: Iterable[int]) -> Iterator[Consumer]:
         """The commits that may have had one of these things of the repo, from whichever commit of it."""
-        wanted = tuple(marks)
+        wanted = frozenset(marks)
         for consumer, drawn in self._of_repo(repo):
             if drawn is None or may_have(drawn, wanted):
                 yield consumer

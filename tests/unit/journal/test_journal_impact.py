@@ -14,6 +14,7 @@ from vfs.journal.impact import impact
 from vfs.journal.render.formats import FORMATS, render
 from vfs.journal.render.words import minute
 from vfs.model.commit import StoredCommit
+from vfs.model.ids import digest_of
 from vfs.model.record import Output, Process, Read, RunRecord
 from vfs.repo.layout import commit_key
 from vfs.repo.refs import Refs
@@ -22,8 +23,9 @@ PUT = a_record(kind="put", command=(b"vfs", b"put"), level="none")
 
 
 def made_of(world: World, source: StoredCommit, reads: list[bytes], outputs: list[bytes]) -> RunRecord:
+    """A run that wrote outputs which hold their own name."""
     record = a_record(given(source), [msgspec.structs.replace(one, at=1) for one in world.read(source, *reads)])
-    return msgspec.structs.replace(record, outputs=tuple(Output(path, b"o" * 32, 1, 2) for path in outputs))
+    return msgspec.structs.replace(record, outputs=tuple(Output(path, digest_of(path), 1, 2) for path in outputs))
 
 
 @pytest.fixture
