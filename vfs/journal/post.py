@@ -52,8 +52,7 @@ def post_events(url: str, events: Iterable[dict[str, Any]], *, timeout: float = 
     UsageError for a URL that cannot be used, Refused for a key over http, ServiceError when the service does not take
     an event: those before it were taken.
     """
-    target, headers = check_url(url), _headers(url)
-    opener = urllib.request.build_opener(_NoRedirect)
+    target, headers, opener = check_url(url), _headers(url), _opener(url)
     sent = 0
     for event in events:
         data = json.dumps(event, ensure_ascii=False).encode("utf-8", "replace")
@@ -66,6 +65,12 @@ def post_events(url: str, events: Iterable[dict[str, Any]], *, timeout: float = 
             raise ServiceError(f"{_shown(url)}: {error}; {_so_far(sent)}") from error
         sent += 1
     return sent
+
+
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    """What opens the URL: by the proxy of the environment, but never for this machine, which no proxy means."""
+    here = _is_here(urlsplit(url).hostname or "")
+    return urllib.request.build_opener(_NoRedirect, *([urllib.request.ProxyHandler({})] if here else []))
 
 
 def _so_far(sent: int) -> str:

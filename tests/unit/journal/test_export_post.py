@@ -122,6 +122,12 @@ def test_without_a_key_there_is_no_authorization(service: Service) -> None:
     assert "Authorization" not in headers
 
 
+def test_this_machine_is_reached_past_a_proxy(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9/")
+    monkeypatch.setenv("OPENLINEAGE_API_KEY", "sesame-123")
+    assert post_events(service.url, EVENTS) == 2
+
+
 @pytest.mark.parametrize("first", [[500], [503, 429], [502, 500, 408]])
 def test_a_service_that_recovers_gets_everything(service: Service, statuses: list[int], first: list[int]) -> None:
     statuses.extend(first)
