@@ -95,6 +95,13 @@ def test_each_format_comes_by_name_and_by_file(exported: Vfs, isolated: Path) ->
     assert "Audit report" in page and "This version carries no signature" in page
 
 
+def test_a_report_names_the_signatures(exported: Vfs) -> None:
+    exported("key", "create", "Anna <b>")
+    exported("key", "sign", "scans")
+    page = exported("lineage", "scans", "-f", "html").stdout.decode()
+    assert re.search(r"Signed on [^<]+ UTC with key \w+ \(Anna &lt;b&gt;\), which is trusted where this page", page)
+
+
 def test_a_crate_is_a_directory_or_an_archive(exported: Vfs, isolated: Path) -> None:
     exported("lineage", "scans", "-f", "rocrate", "-o", "new/crate/")
     assert {path.name for path in (isolated / "new" / "crate").iterdir()} == {
