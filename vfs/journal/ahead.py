@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from vfs.errors import VfsError
-from vfs.journal.consumers import WORKERS
+from vfs.journal.fetching import WORKERS, is_far
 from vfs.journal.input_cache import InputCache, Source, cache_path
 from vfs.model.commit import StoredCommit
 from vfs.repo.commits import read_commit, read_record
@@ -26,7 +26,7 @@ class Ahead:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._is_far = not library.store.url.startswith("file:")
+        self._is_far = is_far(library)
         self._cache = InputCache(cache_path(library) if self._is_far else None)
         self._known = self._cache.all()
         self._fresh: dict[Source, tuple[Source, ...]] = {}

@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from vfs.concurrency.pool import ordered_map
 from vfs.errors import Corrupt, RevisionNotFound
+from vfs.journal.fetching import fetched
 from vfs.journal.input_cache import InputCache, Source, cache_path
 from vfs.journal.sealed import check_input
 from vfs.model.ids import Digest, short
@@ -16,9 +16,6 @@ from vfs.repo.commits import commit_ids, read_commit
 from vfs.repo.library import Library
 from vfs.repo.repos import repo_names
 
-# Commit objects asked for ahead of the one looked at: small objects, the latency of the store counts.
-AHEAD = 64
-WORKERS = 16
 _Known: TypeAlias = tuple[Source, tuple[Source, ...]]
 
 
@@ -75,7 +72,7 @@ class Consumers:
             except Corrupt as error:
                 return str(error)
 
-        for found in ordered_map(read, names, workers=WORKERS, ahead=AHEAD):
+        for found in fetched(library, read, names):
             if isinstance(found, tuple):
                 yield found
             elif found:

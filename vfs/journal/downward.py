@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import islice
 
 import msgspec
 
-from vfs.concurrency.pool import ordered_map
 from vfs.errors import Corrupt, NotFound, ObjectMissing
 from vfs.journal.affected import COPIES, Affected, Use, affected, copied
 from vfs.journal.builder import Builder
-from vfs.journal.consumers import AHEAD, WORKERS, Consumer, Consumers
+from vfs.journal.consumers import Consumer, Consumers
+from vfs.journal.fetching import fetched
 from vfs.journal.graph import Certainty, commit_key
 from vfs.journal.origins import Origins
 from vfs.journal.sealed import Sealed, sealed_record
@@ -89,18 +88,11 @@ class Downward:
             except (NotFound, ObjectMissing, Corrupt) as error:
                 return str(error)
 
-        # One thread is as fast as many where nothing has to be fetched from afar, and a few are not worth a thread.
-        few = list(islice(candidates, 2))
-        for found in map(fetch, few):
-            yield from self._noted(found)
-        for found in ordered_map(fetch, candidates, workers=WORKERS, ahead=AHEAD):
-            yield from self._noted(found)
-
-    def _noted(self, found: _Found | str) -> Iterator[_Found]:
-        if isinstance(found, str):
-            self.builder.note(found)
-        else:
-            yield found
+        for found in fetched(self._library, fetch, candidates):
+            if isinstance(found, str):
+                self.builder.note(found)
+            else:
+                yield found
 
     def _consider(self, found: _Found) -> None:
         try:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from vfs.concurrency.pool import ordered_map
 from vfs.errors import Corrupt, NotFound, ObjectMissing
-from vfs.journal.consumers import AHEAD, WORKERS
+from vfs.journal.fetching import fetched
 from vfs.model.commit import StoredCommit
 from vfs.model.entry import Entry
 from vfs.model.ids import Digest
@@ -23,7 +22,7 @@ class Holders:
         self._library = library
         self._heads: dict[str, list[_Head]] = {}
         names = sorted(set(repos))
-        for repo, heads in zip(names, ordered_map(self._read, names, workers=WORKERS, ahead=AHEAD), strict=True):
+        for repo, heads in zip(names, fetched(library, self._read, names), strict=True):
             self._heads[repo] = heads
 
     def of(self, stored: StoredCommit, made: Mapping[bytes, Digest | None]) -> tuple[str, ...]:

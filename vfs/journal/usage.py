@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from vfs.concurrency.pool import ordered_map
 from vfs.errors import Corrupt, NotFound, ObjectMissing
-from vfs.journal.consumers import AHEAD, WORKERS, Consumer, Consumers
+from vfs.journal.consumers import Consumer, Consumers
 from vfs.journal.drawn import draw, may_have
+from vfs.journal.fetching import fetched
 from vfs.journal.input_cache import Drawn, Source
 from vfs.journal.origins import Origins
 from vfs.model.commit import StoredCommit
@@ -72,7 +72,7 @@ class Usage:
                 return str(error)
             return made
 
-        for made in ordered_map(fetch, sources, workers=WORKERS, ahead=AHEAD):
+        for made in fetched(self._library, fetch, sources):
             try:
                 if isinstance(made, str):
                     self._note(made)
