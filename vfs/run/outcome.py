@@ -9,7 +9,6 @@ from enum import Enum
 from pathlib import Path
 
 import msgspec
-from blake3 import blake3
 
 from vfs.errors import Refused
 from vfs.files.translate import cause_of
@@ -17,7 +16,7 @@ from vfs.model.commit import StoredCommit
 from vfs.model.entry import MODE_MASK, Entry, Kind
 from vfs.model.names import printable
 from vfs.model.record import RunRecord
-from vfs.repo.first_byte import first_difference
+from vfs.repo.first_byte import first_byte_of_file
 from vfs.repo.guard import Guard
 from vfs.repo.library import Library
 from vfs.repo.notes import Notes
@@ -27,7 +26,6 @@ from vfs.repo.stable import user_xattrs
 from vfs.repo.walk import Found, Walk
 from vfs.tree.keys import key_of
 
-_PIECE = 4 << 20
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _KINDS = {stat.S_IFREG: Kind.FILE, stat.S_IFDIR: Kind.DIR, stat.S_IFLNK: Kind.SYMLINK}
 _WORDS = {Kind.FILE: "file", Kind.DIR: "directory", Kind.SYMLINK: "symlink"}
@@ -58,8 +56,8 @@ def compare_output(
 ) -> Iterator[Outcome]:
     """Each output of the run behind `stored` beside what lies in the directory `out`, in the key order of trees.
 
-    Times are not compared. Content is compared by size and digest, and read a second time only to find the byte
-    where it parts. What a tree does not hold (sockets, devices) is passed over, as in a commit. Refused
+    Times are not compared. Content is compared by the digests of its chunks, and of the store only the chunk is read
+    in which it parts. What a tree does not hold (sockets, devices) is passed over, as in a commit. Refused
     when something cannot be read.
     """
     notes = Notes()
@@ -117,7 +115,7 @@ def _of_one_kind(library: Library, old: Entry, new: Found, status: os.stat_resul
         return Outcome(new.at, Verdict.DIFFERENT, detail=detail)
     fd = os.open(new.name, _OPEN, dir_fd=new.parent.fd)
     try:
-        parted = _parted(library, old, fd, status.st_size) if old.kind is Kind.FILE else None
+        parted = first_byte_of_file(library.files, old, fd) if old.kind is Kind.FILE else None
         progress.advance(status.st_size if old.kind is Kind.FILE else 0, 1)
         if parted is not None:
             sizes = f"{old.size} bytes, now {status.st_size}" if old.size != status.st_size else "of the same size"
@@ -134,23 +132,3 @@ def _attributes(old: Entry, new: Found, status: os.stat_result, xattrs: tuple[tu
     if xattrs != old.xattrs:
         return Outcome(new.at, Verdict.MODE, detail="other extended attributes")
     return Outcome(new.at, Verdict.IDENTICAL)
-
-
-def _parted(library: Library, old: Entry, fd: int, size: int) -> int | None:
-    """Where the content of an open file parts from that of an entry; None when it is the same."""
-    if size == old.size and _digest(fd) == old.digest:
-        return None
-    os.lseek(fd, 0, os.SEEK_SET)
-    return first_difference(library.files.stream(old), _pieces(fd))
-
-
-def _digest(fd: int) -> bytes:
-    hasher = blake3()
-    for piece in _pieces(fd):
-        hasher.update(piece)
-    return hasher.digest()
-
-
-def _pieces(fd: int) -> Iterator[bytes]:
-    while piece := os.read(fd, _PIECE):
-        yield piece
