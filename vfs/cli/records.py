@@ -90,8 +90,9 @@ def _observed(record: RunRecord) -> str:
 
 
 def _declared(record: RunRecord) -> list[tuple[str, str]]:
-    """Unused, missing and undeclared inputs in some words."""
-    declared = declared_of(record, traced=bool(record.outside))
+    """Unused and missing inputs, and files opened outside, in some words."""
+    # What of these was undeclared only the machine of the run could tell, just after it.
+    declared = declared_of(record, traced=False)
     unused = declared.unused if record.kind == "run" else ()
     more = len(unused) - _NAMED
     return [

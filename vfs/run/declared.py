@@ -83,6 +83,9 @@ def declared_of(
 
 def _seen_as(record: RunRecord, place: int, path: bytes) -> bytes:
     """The path as the command saw it: inputs may show a part of their commit."""
+    # A record from a store may name an input that it does not have.
+    if not 0 <= place < len(record.inputs):
+        return path
     shown = record.shown[place] if place < len(record.shown) else b""
     inner = path[len(shown) :].lstrip(b"/") if shown and _is_below(path, (shown,)) else path
     return b"/".join((PLACE.encode(), os.fsencode(record.inputs[place].name), inner))
