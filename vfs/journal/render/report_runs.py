@@ -82,7 +82,7 @@ def _facts(run: RunNode, made: list[CommitNode]) -> Html:
         ("Program text", join(*(_code(code) for code in record.code)) if record else ""),
         ("Container image", record.image if record else ""),
         ("Settings", _environment(record.environment) if record else ""),
-        ("Observed by", _OBSERVED.get(run.level, run.level)),
+        ("Observed by", _observed(run)),
         ("vfs version", run.version),
     )
 
@@ -108,6 +108,13 @@ _OBSERVED = {
     "fanotify": "each opening of a file, reported by the kernel",
     "none": "nothing: reads were not observed",
 }
+
+
+def _observed(run: RunNode) -> str:
+    """How reads were seen; nothing to say of a put and its kin, which read no file of the store."""
+    if run.level == "none" and run.kind not in ("run", "mount"):
+        return ""
+    return _OBSERVED.get(run.level, run.level)
 
 
 def _program(path: bytes, digest: Digest) -> Html:
