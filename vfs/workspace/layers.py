@@ -106,9 +106,9 @@ def _make_upper(upper: Path, root: Entry) -> None:
 def _clear(path: Path) -> None:
     try:
         age = time.time() - path.stat().st_mtime
+        volume = Volume(path)
+        volume.release_unused()
         if path.name.startswith(TRASH) or age > _UNFINISHED_SECONDS:
-            volume = Volume(path)
-            volume.release_unused()
             # Never into one that is still mounted: what it holds may be in use.
             if not os.path.ismount(volume.point):
                 remove_tree(path)
