@@ -108,10 +108,9 @@ def _clear(path: Path) -> None:
         age = time.time() - path.stat().st_mtime
         volume = Volume(path)
         volume.release_unused()
-        if path.name.startswith(TRASH) or age > _UNFINISHED_SECONDS:
-            # Never into one that is still mounted: what it holds may be in use.
-            if not os.path.ismount(volume.point):
-                remove_tree(path)
+        # Never into a volume that is still mounted: what it holds may be in use.
+        if (path.name.startswith(TRASH) or age > _UNFINISHED_SECONDS) and not os.path.ismount(volume.point):
+            remove_tree(path)
     except (LocalIOError, OSError):
         # Somebody else clears it at the same time, or it cannot be removed: no concern of whoever lists layers.
         return
