@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple, Protocol, TypeAlias
 
 from vfs.journal.observe import Observer
@@ -91,10 +92,23 @@ class Writes(Teller):
     def _writer(self, closer: int, file: File, programs: dict[int, int]) -> int:
         """The key of who wrote a file that `closer` closed; `programs` keeps those of processes."""
         openers = self._openers.get(file, {})
-        pid = _opener(closer, openers) if openers else closer
+        if closer not in programs:
+            programs[closer] = self._program(closer)
+        pid = self._opener(closer, programs[closer], openers) if openers else closer
         if pid not in programs:
             programs[pid] = self._program(pid)
-        return programs[pid] or openers.get(pid, 0)
+        key = programs[pid] or openers.get(pid, 0)
+        # One that was orphaned meanwhile is not among the opener's children.
+        if key and programs[closer]:
+            self._observer.link(key, programs[closer])
+        return key
+
+    def _opener(self, closer: int, key: int, openers: Collection[int]) -> int:
+        """Whose descriptor it closed: its own, an ancestor's, that of the only opener; else 0."""
+        for pid in chain(_living_line(closer), self._observer.ancestors(key)):
+            if pid in openers:
+                return pid
+        return next(iter(openers)) if len(openers) == 1 else 0
 
     def _program(self, pid: int) -> int:
         if not pid:
@@ -106,17 +120,14 @@ class Writes(Teller):
         return self._observer.latest(pid)
 
 
-def _opener(closer: int, openers: Collection[int]) -> int:
-    """Whose descriptor `closer` closed: its own, an ancestor's, that of the only opener; else 0."""
-    pid = closer
+def _living_line(pid: int) -> Iterator[int]:
+    """A process and its ancestors, as far as they are there."""
     for _ in range(_CHAIN):
-        if pid in openers:
-            return pid
+        yield pid
         status = status_of(pid)
         if status is None:
-            break
+            return
         pid = status.ppid
-    return next(iter(openers)) if len(openers) == 1 else 0
 
 
 def by_inode(fd: int) -> File | None:

@@ -158,16 +158,19 @@ def test_outputs_say_who_wrote_them_and_point_at_their_own_inputs(vfs: Vfs, data
     assert [(sealed.output(path).writer, sealed.output(path).at) for path in ("below", "symlink")] == [(0, 0)] * 2
 
 
-def test_a_descriptor_that_was_handed_on_counts_for_who_opened_it(vfs: Vfs, data: list[str]) -> None:
+def test_a_descriptor_that_was_handed_on_counts_for_who_opened_it(vfs: Vfs, data: list[str], isolated: Path) -> None:
     run(
         vfs,
-        """
+        f"""
         bash -c 'cat /pfs/data/f00; exec cat /pfs/data/f01' > /pfs/out/both
+        (cat /pfs/data/f04; (sleep 0.2; cat /pfs/data/f05; touch {isolated}/done) &) > /pfs/out/orphaned
         bash -c 'exec 5> /pfs/out/handed; cp /pfs/data/f02 /dev/fd/5; (exec cat /pfs/data/f03 >&5) & exec 5>&-; wait'
+        until [ -e {isolated}/done ]; do sleep 0.05; done
         """,
     )
     sealed = Sealed("out")
     assert {"f00", "f01"} <= set(sealed.own("both"))
+    assert {"f04", "f05"} <= set(sealed.own("orphaned"))
     assert {"f02", "f03"} <= set(sealed.own("handed"))
     assert sealed.writer("handed").argv[0] == b"bash"
 

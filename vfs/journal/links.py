@@ -66,6 +66,18 @@ class Links:
         self._new = [pair for pair in self._new if pair[0] != key]
         return linked
 
+    def add(self, key: int, other: int) -> None:
+        """Data of `other` came to the process with this key in another way."""
+        self._link(key, other)
+
+    def ancestors(self, key: int) -> list[int]:
+        """The numbers of the ancestors of the process with this key, its parent first, as they were described."""
+        found: list[int] = []
+        while key in self._above and len(found) < _CHAIN:
+            pid, key = self._above[key]
+            found.append(pid)
+        return found
+
     def take(self) -> list[tuple[int, int]]:
         """The links since the last call that no description has: (key, key of one whose data may have come to it)."""
         new, self._new = self._new, []

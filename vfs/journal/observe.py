@@ -104,6 +104,11 @@ class Observer:
         with self._telling:
             return self._processes.latest(pid)
 
+    def ancestors(self, process: int) -> list[int]:
+        """The pids of the ancestors of the process with this key as it was described, the parent first."""
+        with self._telling:
+            return self._processes.links.ancestors(process)
+
     def read(
         self, process: int, repo: str, commit: Digest, path: bytes, digest: Digest, *, row: int | None = None
     ) -> None:
@@ -128,6 +133,11 @@ class Observer:
         if process != OWN:
             self._buffer.write((process, device, inode))
             self._nudge()
+
+    def link(self, process: int, other: int) -> None:
+        """Data of the process with the key `other` may have come to `process`. May be called by any thread."""
+        with self._telling:
+            self._processes.links.add(process, other)
 
     def outside(self, process: int, path: bytes) -> None:
         """The process with this key opened a file outside of all mounts. May be called by any thread."""
