@@ -126,6 +126,22 @@ def test_keys_travel_between_users(vfs: Vfs, repo: str, isolated: Path) -> None:
     assert vfs("key", "list").stdout == b""
 
 
+def test_objects_that_sign_no_commit_are_listed_and_removed(vfs: Vfs, repo: str, isolated: Path) -> None:
+    vfs("put", repo, "a", "--sign", cwd=isolated)
+    assert vfs("key", "strays", repo).stdout == b""
+    kept = object_of(isolated, verdict(vfs, repo)["commit"])
+    stray = kept.parent.parent / ("ab" * 32) / kept.name
+    stray.parent.mkdir()
+    stray.write_bytes(kept.read_bytes())
+    (kept.parent / "note").write_bytes(b"x")
+    expected = [f"repos/{repo}/signatures/{'ab' * 32}/{kept.name}", f"repos/{repo}/signatures/{kept.parent.name}/note"]
+    assert sorted(json.loads(vfs("key", "strays", repo, "--json").stdout)) == sorted(expected)
+    assert b"not the name of a signature" in vfs("verify", repo, ok=False).stderr
+    vfs("key", "strays", repo, "--delete")
+    assert vfs("verify", repo, "--require-signature").returncode == 0
+    assert vfs("key", "strays", repo).stdout == b"" and not stray.exists() and kept.exists()
+
+
 @pytest.mark.mount
 def test_a_run_is_signed_and_its_program_does_not_see_the_passphrase(vfs: Vfs, repo: str, isolated: Path) -> None:
     vfs("put", repo, "a", cwd=isolated)

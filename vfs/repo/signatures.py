@@ -10,10 +10,10 @@ import msgspec
 
 from vfs.errors import Corrupt, ObjectMissing
 from vfs.model.commit import StoredCommit
-from vfs.model.ids import Digest
 from vfs.model.names import printable
 from vfs.model.publickey import PublicKey, is_key_id
 from vfs.model.signature import SIGNATURE_MAX, decode_signature, encode_signature
+from vfs.repo.commits import commit_ids
 from vfs.repo.layout import signature_key, signatures_of, signatures_prefix
 from vfs.repo.library import Library
 from vfs.repo.signing import Signer, holds
@@ -107,11 +107,15 @@ def has_signed(library: Library, stored: StoredCommit, signer: Signer) -> bool:
     return signature.key == signer.key.raw and holds(signature, stored.commit.repo, stored.id)
 
 
-def strays(library: Library, repo: str, commits: set[Digest]) -> Iterator[str]:
-    """The objects below the signatures of a repo that belong to none of `commits`."""
+def strays(library: Library, repo: str) -> list[str]:
+    """The objects below the signatures of a repo that belong to no commit, in order."""
     prefix = signatures_prefix(repo)
-    names = {id.hex() for id in commits}
-    for found in library.store.list(prefix):
-        commit, _, key = found.key.removeprefix(prefix).partition("/")
-        if commit not in names or not is_key_id(key):
-            yield found.key
+    # Before the commits: each of these that vfs wrote came after its commit, which is listed then.
+    found = [one.key for one in library.store.list(prefix)]
+    commits = {id.hex() for id in commit_ids(library, repo)} if found else set()
+    return [key for key in found if not _belongs(key.removeprefix(prefix), commits)]
+
+
+def _belongs(name: str, commits: set[str]) -> bool:
+    commit, _, key = name.partition("/")
+    return commit in commits and is_key_id(key)

@@ -10,7 +10,7 @@ import click
 
 from vfs.cli import options, output
 from vfs.cli.call import Call, pass_call
-from vfs.cli.parameters import LOCAL_PATH, REVISION
+from vfs.cli.parameters import LOCAL_PATH, REPO, REVISION
 from vfs.cli.signing import ask, ask_new
 from vfs.errors import Refused, UsageError
 from vfs.files.atomic import write_atomic
@@ -105,8 +105,8 @@ def show(call: Call, key: str, as_json: bool) -> None:
 def import_(call: Call, file: str, trust: bool, comment: str) -> None:
     """Keep a public or a private key from a file.
 
-    FILE - is standard input. A public key is one line, as 'vfs key export' prints it. A private one is PEM (PKCS8); it is
-    trusted, as your own.
+    FILE - is standard input. A public key is one line, as 'vfs key export' prints it. A private one is PEM (PKCS8); it
+    is trusted, as your own.
 
     \b
     Examples:
@@ -247,6 +247,35 @@ def sign_(call: Call, revision: Revision, key: str) -> None:
         sign(library, stored, signer)
     was = "was signed" if done else "signed"
     output.line(f"{revision}: commit {short(stored.id)} {was} by key {signer.key.id}")
+
+
+@key_command.command("strays")
+@click.argument("repo", type=REPO)
+@click.option("--delete", "remove", is_flag=True, help="Remove them from the store.")
+@options.as_json
+@pass_call
+def strays_(call: Call, repo: str, remove: bool, as_json: bool) -> None:
+    """List signature objects that belong to no commit of a repo.
+
+    Nothing reads them. vfs leaves none; others who can write to the store may.
+
+    \b
+    Example:
+      vfs key strays photos
+    """
+    from vfs.repo.repos import repo_info
+    from vfs.repo.signatures import strays
+
+    library = call.library()
+    repo_info(library, repo)
+    found = strays(library, repo)
+    for key in found if remove else ():
+        library.store.delete(key)
+    if as_json:
+        output.array(found)
+        return
+    for key in found:
+        output.line(key)
 
 
 def _read(file: str) -> bytes:

@@ -44,6 +44,7 @@ _COMMAND_LAST = {"allow_interspersed_args": False, "ignore_unknown_options": Fal
 @click.option("--discard", is_flag=True, help="Throw away what changed, however CMD ends.")
 @click.option("--max-size", metavar="SIZE", help="What the layer may take on disk, such as 10GiB; as root.")
 @options.author
+@options.signing
 @click.pass_context
 def shell_command(
     context: click.Context,
