@@ -21,6 +21,9 @@ from vfsd.mounted import MountedTree
 from vfsd.node import FIRST_COOKIE, ROOT, Absent, Listed, Node, Part
 from vfsd.trees import Trees
 
+# Entries of a commit among which files are looked for.
+_ROWS_TRIED = 1024
+
 
 class Opened(msgspec.Struct, frozen=True, gc=False):
     """A file as the journal names it: repo, commit and row; the path and digest are in its entry."""
@@ -143,6 +146,20 @@ class FileSystem:
     def xattrs(self, inode: int) -> list[bytes]:
         """The names of the extended attributes."""
         return [name for name, _ in self.entry(inode).xattrs]
+
+    def some_files(self, count: int) -> list[tuple[int, bytes]]:
+        """Inodes and paths of files in the mount, up to `count` of the first; none where it is not one commit."""
+        part, found = self._root, list[tuple[int, bytes]]()
+        if not isinstance(part, MountedTree):
+            return found
+        start = part.row(part.top)
+        for row in range(start, min(part.tree.entries, start + _ROWS_TRIED)):
+            entry = part.tree.entry_at(row)
+            if entry.kind is Kind.FILE and part.shows(entry.path):
+                found.append((part.inode(row), part.where(part.inode(row))))
+            if len(found) == count:
+                break
+        return found
 
     def totals(self) -> Totals:
         """What is mounted, when that is one commit."""

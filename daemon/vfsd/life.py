@@ -36,6 +36,7 @@ from vfsd.notify import notify
 from vfsd.push import Pusher
 from vfsd.shim import SHIM
 from vfsd.threads import Threads
+from vfsd.through import reported_through
 
 # Reads of a store far away sleep most of the time; more threads than this only take the event loop's turn.
 THREADS = 8
@@ -152,14 +153,17 @@ class Life:
         spec = self._daemon.spec
         await self._threads.run(os.statvfs, _LOCAL_SECONDS, self._daemon.target)
         self._daemon.means.readahead = raise_readahead(device_of(self._daemon.target))
-        await self._spare_opens()
-        if spec.layer:
+        if not spec.layer:
+            await self._spare_opens()
+        else:
             layer = Layer(spec.layer)
             await self._threads.run(layer.add_session, _LOCAL_SECONDS, self._daemon.lineage.session)
             self._overlay = await self._threads.run(
                 mount_overlay, _LOCAL_SECONDS, self._daemon.target, layer, spec.mountpoint
             )
             nursery.start_soon(self._watch_overlay)
+            # Before the writers: their closes are told after the reads before them.
+            await self._spare_opens()
             watch = partial(self._daemon.lineage.watch_layer, spec.mountpoint, os.fspath(layer.upper))
             log.info("writers", recorded=await self._threads.run(watch, _LOCAL_SECONDS) or "on")
         self._open_doors(nursery)
@@ -170,10 +174,11 @@ class Life:
         """Leave opens to the kernel where nobody needs the requests, or the kernel reports them as well."""
         means, lineage = self._daemon.means, self._daemon.lineage
         missing = f"off: shim {SHIM.missing}" if SHIM.missing else ""
-        if missing or ((self._daemon.spec.layer or self._daemon.spec.overlaid) and lineage.needs_opens):
-            means.reports = missing or "off: an overlay does not say which file is the commit's"
+        if missing or (self._daemon.spec.overlaid and lineage.needs_opens):
+            means.reports = missing or "off: the overlay is another's"
         else:
-            queue = await self._threads.run(lineage.prepare, _LOCAL_SECONDS, self._daemon.target)
+            prepare = partial(lineage.prepare, through=self._reported_through if self._overlay is not None else None)
+            queue = await self._threads.run(prepare, _LOCAL_SECONDS, self._daemon.target)
             if queue is not None:
                 lineage.watch(queue, self._daemon.file_system)
             means.reports = lineage.unreported or "on"
@@ -181,6 +186,9 @@ class Life:
         self._asks.listings = self._asks.opens or self._daemon.spec.kind == "all"
         means.opens = missing or ("off: each open is a request, for lineage" if lineage.needs_opens else "on")
         means.listings = missing or ("off: refs move" if self._daemon.spec.kind == "all" else "on")
+
+    def _reported_through(self) -> bool:
+        return reported_through(self._daemon.spec.mountpoint, self._daemon.target, self._daemon.file_system)
 
     def _open_doors(self, nursery: trio.Nursery) -> None:
         place, port = self._daemon.place, self._daemon.spec.metrics_port

@@ -68,14 +68,19 @@ class Lineage:
         """Whether nobody but the requests to open a file tells who opens it."""
         return self._observer is not None and self._watch is None
 
-    def prepare(self, mountpoint: str) -> Fanotify | None:
+    def prepare(self, mountpoint: str, *, through: Callable[[], bool] | None = None) -> Fanotify | None:
         """Have the kernel report opens in the mount from now on, if it does; else None, and `unreported` says why.
 
-        Waits for the mount and the disk. Nothing is lost meanwhile: `watch` goes on with what was reported by then.
+        `through`: whether it reports what is opened through the overlay over the mount; OSError. Waits for the mount
+        and the disk. Nothing is lost meanwhile: `watch` goes on with what was reported by then.
         """
         if self._observer is None:
             return None
         try:
+            _check_wanted()
+            if through is not None and not through():
+                self.unreported = "off: not through an overlay in this kernel, or with no file to try it with"
+                return None
             queue = _queue(mountpoint)
         except OSError as error:
             self.unreported = f"off: {_why(error)}"

@@ -209,11 +209,7 @@ def test_levers_say_what_is_on_and_why_not(vfs: Vfs, data: list[str], mountpoint
         ("data",): ("on", "on", "on"),
         ("--all",): ("on", "on", "off: refs move"),
         ("--lineage=off", "data"): ("on", "off: no open is recorded", "on"),
-        ("--rw", "data"): (
-            "off: each open is a request, for lineage",
-            "off: an overlay does not say which file is the commit's",
-            "on",
-        ),
+        ("--rw", "data"): ("on", "on", "on"),
     }
     for words, levers in expected.items():
         vfs("mount", *words, mountpoint)
@@ -226,17 +222,56 @@ def test_levers_say_what_is_on_and_why_not(vfs: Vfs, data: list[str], mountpoint
     vfs("umount", mountpoint)
 
 
-@pytest.mark.parametrize("way", WAYS)
+def use_and_change(point: Path, names: list[str], reader: Path) -> None:
+    """Programs that read and list what is of the commit, and what was changed since."""
+    at = [str(point / name) for name in names]
+
+    def run(*words: str | Path) -> None:
+        subprocess.run(words, stdout=subprocess.DEVNULL, timeout=30, check=True)
+
+    run("sh", "-c", f"echo new > {point}/new; cat {at[0]} {point}/new")
+    run(reader, "map", *at[1:3])
+    run("sh", "-c", f"for name in {at[3]} {at[4]} {at[5]}; do cat $name; cat $name; done")
+    # The overlay reads it for its copy; from there on it is no file of the commit.
+    run("sh", "-c", f": > {at[6]}; cat {at[6]}")
+    run("rm", at[7])
+    run("ls", point / "d1")
+    run("sh", "-c", f"echo more > {point}/d2/more; exec ls {point}/d2")
+    run("sh", "-c", f"test -e {point}/d3/no || true")
+    run("cat", at[8])
+
+
 def test_a_writable_mount_records_what_is_read_below_it(
-    vfs: Vfs, data: list[str], mountpoint: Path, isolated: Path, way: str
+    vfs: Vfs, data: list[str], reader: Path, mountpoint: Path, isolated: Path
 ) -> None:
+    seen = {}
+    for way, env in WAYS.items():
+        vfs("mount", "--rw", "data", mountpoint, env=env)
+        assert daemon(vfs, mountpoint)["lineage"] == way
+        use_and_change(mountpoint, data, reader)
+        vfs("umount", mountpoint)
+        vfs("discard", mountpoint)
+        events = newest(isolated / "state")
+        assert level(events) == way and not [event for event in events if isinstance(event, Gap)]
+        seen[way] = [facts(events, kind) for kind in (ReadsSeen, ListedSeen, AbsentSeen)]
+    assert seen["open"] == seen["fanotify"]
+    reads, listings, absences = seen["open"]
+    assert {fact[2] for fact in reads} == {name.encode() for name in [*data[:7], data[8]]}
+    assert {fact[2] for fact in listings} == {b"d1", b"d2"}
+    assert b"d3/no" in {fact[2] for fact in absences}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_writable_mount_of_a_commit_without_files_has_opens_as_requests(
+    vfs: Vfs, repo: str, mountpoint: Path, isolated: Path, way: str
+) -> None:
+    (isolated / "empty" / "below").mkdir(parents=True)
+    vfs("put", repo, f"{isolated}/empty/")
     vfs("mount", "--rw", "data", mountpoint, env=WAYS[way])
-    (mountpoint / "new").write_text("new\n")
-    subprocess.run(["cat", mountpoint / data[0], mountpoint / "new"], stdout=subprocess.DEVNULL, timeout=10, check=True)
+    assert daemon(vfs, mountpoint)["lineage"] == "open"
+    subprocess.run(["ls", mountpoint / "below"], timeout=10, check=True)
     vfs("umount", mountpoint)
-    events = newest(isolated / "state")
-    assert level(events) == "open"
-    assert [fact[2] for fact in facts(events)] == [data[0].encode()]
+    assert [fact[2] for fact in facts(newest(isolated / "state"), ListedSeen)] == [b"below"]
 
 
 def test_opens_are_asked_for_once(vfs: Vfs, data: list[str], mountpoint: Path, isolated: Path) -> None:

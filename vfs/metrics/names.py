@@ -51,7 +51,11 @@ PUSHED = Metric("vfs_pushed_bytes_total", "counter", "Bytes of content put into 
 REFETCHED = Metric("vfs_refetched_total", "counter", "Ranges that came damaged and were asked for again.")
 CORRUPT = Metric("vfs_corrupt_total", "counter", "Blobs refused because they did not match their digest.")
 
-OBSERVED = Metric("vfs_journal_observations_total", "counter", "Opens of files seen by the journal.")
+OBSERVED = Metric(
+    "vfs_journal_observations_total",
+    "counter",
+    "Opens of files and directories, and names looked up in vain, seen by the journal.",
+)
 GAPS = Metric("vfs_journal_gaps_total", "counter", "Observations the journal is known to have lost.")
 
 METRICS: tuple[Metric, ...] = (

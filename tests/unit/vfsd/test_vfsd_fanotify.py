@@ -25,6 +25,7 @@ from vfs.workspace import syscalls
 from vfsd.fanotify import Fanotify, Told
 from vfsd.filesystem import FileSystem
 from vfsd.shim import SHIM, Shim
+from vfsd.through import reported_through
 from vfsd.watch import OVERRUN, UNKNOWN, Watch
 
 pytestmark = pytest.mark.root
@@ -107,6 +108,26 @@ def test_closing_lets_everybody_go(place: Path) -> None:
         assert select.select([queue.fileno()], [], [], 10)[0]
         queue.close()
         assert process.communicate(timeout=10)[0] == b"content\n"
+
+
+def test_an_open_of_a_directory_is_told_as_one(place: Path, shim: Shim) -> None:
+    (place / "below").mkdir()
+    queue = Fanotify(str(place), shim=shim)
+    with subprocess.Popen(["ls", place / "below"]) as process:
+        (told,) = wait_for(queue)
+        assert (told.pid, told.inode, told.directory) == (process.pid, (place / "below").stat().st_ino, True)
+        queue.go(told)
+        assert process.wait(45) == 0
+    # Marks are changed without forgetting directories.
+    for hold in (False, True):
+        queue.hold(hold)
+        with subprocess.Popen(["ls", place / "below"]) as process:
+            (told,) = wait_for(queue)
+            assert (told.directory, told.held) == (True, hold)
+            if hold:
+                queue.go(told)
+            assert process.wait(45) == 0
+    queue.close()
 
 
 class World:
@@ -239,3 +260,17 @@ def test_processes_that_are_gone_are_counted_and_their_reads_kept(
     assert [read[0] for read in seen.reads] == [0]
     assert [event.level for event in events if isinstance(event, Watching)] == ["open", "fanotify"]
     world.close()
+
+
+def test_an_overlay_of_which_nothing_is_reported_is_found_out(tmp_path: Path, place: Path, files: FileSystem) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert not reported_through(str(elsewhere), str(place), files)
+    for _, path in files.some_files(16):
+        (elsewhere / os.fsdecode(path)).write_text("x")
+    assert not reported_through(str(elsewhere), str(place), files)
+
+
+def test_some_files_are_the_first_of_the_commit(files: FileSystem) -> None:
+    assert files.some_files(3) == [(2, b"f00"), (3, b"f01"), (4, b"f02")]
+    assert len(files.some_files(1000)) == 100
