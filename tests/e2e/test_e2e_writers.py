@@ -254,7 +254,7 @@ def waits_for_a_report(pid: int) -> bool:
 def test_a_program_does_not_wait_for_a_daemon_that_is_gone(
     vfs: Vfs, data: list[str], isolated: Path, ending: str
 ) -> None:
-    script = "echo $$ > {0}/pid; until [ -e {0}/go ]; do sleep 0.02; done; echo x > /pfs/out/x; touch {0}/written"
+    script = "echo $$ > {0}/pid; until [ -e {0}/go ]; do sleep 0.02; done; echo x > /pfs/out/x; touch {0}/written; :"
     with begun("out", script.format(isolated)) as process:
         until(lambda: (isolated / "pid").exists() and (isolated / "pid").read_text() != "")
         daemon, program = daemon_of(isolated), int((isolated / "pid").read_text())
