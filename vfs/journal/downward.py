@@ -58,7 +58,7 @@ class Downward:
         """Add to the graph what was made from `stored`, or from these paths of it."""
         self.builder.commit(stored)
         if paths is None:
-            self._queue.append(commit_source(self._library, stored, direct=None, runs=0))
+            self._queue.append(self._commit(stored, direct=None, runs=0))
         else:
             self._queue.append(asked(self._library, stored, paths, any_bytes=all_versions, listings=self._listings))
         try:
@@ -70,6 +70,9 @@ class Downward:
             self._consumers.close()
         for id, effect in self.affected.items():
             self.builder.affected(id, direct=effect.direct, possible=effect.possible)
+
+    def _commit(self, stored: StoredCommit, *, direct: frozenset[bytes] | None, runs: int) -> Source:
+        return commit_source(self._library, stored, direct=direct, runs=runs, listings=self._listings)
 
     def _candidates(self, sources: Iterable[Source]) -> Iterator[tuple[Source, Consumer]]:
         for source in sources:
@@ -131,7 +134,7 @@ class Downward:
         joined = effect if known is None else known.joined(effect)
         if joined != known and target != start:
             self.affected[target] = joined
-            self._queue.append(commit_source(self._library, made, direct=joined.direct, runs=source.runs + 1))
+            self._queue.append(self._commit(made, direct=joined.direct, runs=source.runs + 1))
 
     def _effect(self, found: _Found, uses: list[Use]) -> Affected | None:
         """What was made from it; None for a merge, revert or reset that took over nothing of it."""

@@ -18,9 +18,11 @@ from vfs.repo.library import Library
 class Source(msgspec.Struct, frozen=True):
     """A commit `runs` runs away from the one asked about, or (with `versions`) paths of that one.
 
+    Of the commit that was asked about all that is in it counts, of others what they made.
+
     `versions` gives the digest at each path, None for whatever it is. `direct` are the paths of the commit that are
     certain to be made from what was asked about, None for all. `folders` and `names` are the directories in which
-    the paths are listed, and the paths whose absence counts: for those who ask for listings.
+    the paths are listed, and the paths whose absence counts: for those who ask for `listings`.
     """
 
     stored: StoredCommit
@@ -30,6 +32,7 @@ class Source(msgspec.Struct, frozen=True):
     versions: Mapping[bytes, Digest | None] | None = None
     folders: frozenset[bytes] = frozenset()
     names: frozenset[bytes] = frozenset()
+    listings: bool = False
 
     def marks(self, repo: str) -> list[int] | None:
         """The marks of what runs may have had of it; None for a whole commit."""
@@ -39,13 +42,16 @@ class Source(msgspec.Struct, frozen=True):
         """What a run read of this source, when it was given the commit `given` and had `reading` of it."""
         if self.versions is not None:
             return self._by_bytes(reading, self.versions)
-        if given.id == self.stored.id:
+        if given.id == self.stored.id and not self.runs:
             return reading
         same: set[bytes] = set()
         for origin, paths in origins.of(given, [path for path, _ in reading.files]):
             if origin.id == self.stored.id:
                 same |= paths
-        return Reading(reading.input, tuple(item for item in reading.files if item[0] in same))
+        files = tuple(item for item in reading.files if item[0] in same)
+        if self.listings and not files and given.id == self.stored.id:
+            return Reading(reading.input, (), reading.listed, reading.absent)
+        return Reading(reading.input, files)
 
     def direct_of(self, reading: Reading) -> frozenset[bytes]:
         """The files of `reading` that are certain."""
@@ -101,9 +107,11 @@ class Source(msgspec.Struct, frozen=True):
         yield from (mark("absent", repo, path) for path in self.names)
 
 
-def commit_source(library: Library, stored: StoredCommit, *, direct: frozenset[bytes] | None, runs: int) -> Source:
+def commit_source(
+    library: Library, stored: StoredCommit, *, direct: frozenset[bytes] | None, runs: int, listings: bool
+) -> Source:
     """All that a commit made."""
-    return Source(stored, library, runs, direct)
+    return Source(stored, library, runs, direct, listings=listings)
 
 
 def asked(
@@ -115,4 +123,5 @@ def asked(
     if not any_bytes:
         versions.update((path, entry.digest) for path in paths if (entry := tree.find(path)) is not None)
     folders = frozenset(path.rpartition(b"/")[0] for path in paths) if listings else frozenset()
-    return Source(stored, library, 0, None, versions, folders, paths if listings else frozenset())
+    names = paths if listings else frozenset()
+    return Source(stored, library, 0, None, versions, folders, names, listings)
