@@ -12,16 +12,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 import msgspec
 
 from vfs.control.client import Client
-from vfs.control.dead import clear_dead
 from vfs.control.launch import start
 from vfs.control.registry import Registry
 from vfs.control.spec import OUTPUT_NAME, MountSpec, View, new_id
-from vfs.control.stop import stop
 from vfs.errors import DaemonError, UsageError, VfsError, from_wire
 from vfs.files.translate import cause_of
 from vfs.journal.log import Journal
@@ -29,9 +27,10 @@ from vfs.journal.session import begin_session, end_session
 from vfs.model.commit import InputCommit
 from vfs.repo.library import Library
 from vfs.run.environment import inherited
+from vfs.run.leaving import clear_dead_mounts, unmount
 from vfs.run.namespace import PLACE
 from vfs.run.passing import SignalPassing
-from vfs.run.place import RunPlace, places
+from vfs.run.place import RunPlace
 from vfs.run.shell_enter import ShellSpec
 from vfs.run.supervisor import PASSED_ON
 from vfs.store.marked import marker_of
@@ -73,7 +72,7 @@ def shell(library: Library, layer: Layer, *, command: Sequence[bytes], invocatio
     """
     if any(b"\0" in word for word in command) or not command or not command[0]:
         raise UsageError("shell: the command is empty or holds a NUL")
-    _clear_dead_mounts(library.settings.state_dir)
+    clear_dead_mounts(library.settings.state_dir)
     with Journal.open(library.settings.state_dir) as journal, layer.reachable():
         return _Shell(library, journal, layer, list(command)).run(invocation)
 
@@ -126,7 +125,7 @@ class _Shell:
             marker=marker_of(self.library.store),
         )
         start(spec)
-        mounted.callback(_unmount, point, settings.state_dir)
+        mounted.callback(unmount, point, settings.state_dir)
 
     def _execute(self) -> tuple[int, int]:
         """(exit code, leftovers) of the command."""
@@ -180,15 +179,6 @@ def _name(repo: str) -> str:
     return repo if repo != OUTPUT_NAME else _TREE
 
 
-def _unmount(point: str, state_dir: str) -> None:
-    # The namespace went with its last process. Should the mount be busy all the same, it goes when it no longer is.
-    try:
-        stop(point, state_dir=state_dir)
-    except VfsError:
-        with suppress(VfsError):
-            stop(point, state_dir=state_dir, lazy=True)
-
-
 def _understood(said: bytes, status: int) -> tuple[int, int]:
     """The report of the process that entered; `status`: how it ended itself."""
     if not said and -status in PASSED_ON:
@@ -202,11 +192,3 @@ def _understood(said: bytes, status: int) -> tuple[int, int]:
         return int(report["code"]), int(report["leftovers"])
     except (ValueError, KeyError, TypeError) as error:
         raise DaemonError(f"shell: the process that runs the command is not understood: {error}") from error
-
-
-def _clear_dead_mounts(state_dir: str) -> None:
-    """Take away the mounts of runs and shells whose runner and daemon were both killed."""
-    registry = Registry(state_dir)
-    for place in places(state_dir):
-        if place.views.is_dir() and not place.is_live():
-            clear_dead(registry, str(place.views))
