@@ -84,6 +84,16 @@ def test_it_ends_with_the_status_of_the_program_and_commits_good_work_only(vfs: 
     assert layers(vfs) == []
 
 
+def test_a_commit_in_the_shell_has_what_was_read_a_moment_before(vfs: Vfs, texts: str) -> None:
+    commit = f"{sys.executable} -c '{PROGRAM}' commit -m inside $VFS_LAYER"
+    done = vfs("shell", texts, "sh", "-c", f"cat sub/c > copy; {commit}; cat copy")
+    assert b"data@main is now" in done.stdout and done.stdout.endswith(b"content of sub/c\n")
+    assert vfs("cat", "data:copy").stdout == b"content of sub/c\n"
+    assert "sub/c" in json.dumps(json.loads(vfs("show", "--json", texts).stdout))
+    # All of it is committed, so nothing is kept.
+    assert layers(vfs) == []
+
+
 def test_refusals_leave_nothing_behind(vfs: Vfs, texts: str) -> None:
     for words in (
         ("shell",),

@@ -116,8 +116,10 @@ def commit_command(
 
 def _session(call: Call, layer: Layer) -> str:
     """The journal session of the mount, with all it saw so far written down; "" when it is not mounted."""
-    mount = Registry(call.settings().state_dir).find(layer.base.mountpoint)
-    if mount is None or not mount.alive or mount.layer != str(layer.directory):
+    mounts, known = Registry(call.settings().state_dir).mounts(), layer.sessions()
+    # A shell mounts its layer where nobody sees it, over the mount of a daemon that has its session.
+    mount = next((one for one in mounts if one.alive and one.session and one.session in known), None)
+    if mount is None:
         return ""
     with Client(mount.place) as client:
         client.flush()
