@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +24,8 @@ from vfs.run.outcome import Outcome, Verdict
 from vfs.run.plan import Plan, parse_onto, plan, title
 from vfs.run.rerun import Rerun, own_branch, rerun
 
+# Standard output belongs to the report, so the command gets standard error for it.
+_STDERR = 2
 # Identical outputs that are named without --full.
 _SHOWN = 10
 
@@ -49,6 +50,7 @@ _SHOWN = 10
 @click.option("--full", is_flag=True, help="Name every identical output.")
 @options.message
 @options.author
+@options.signing
 @options.as_json
 @click.argument("command", metavar="[-- CMD...]", type=click.Path(), nargs=-1)
 @click.pass_context
@@ -103,7 +105,7 @@ def rerun_command(
             author=author,
             progress=watcher,
             on_place=lambda place: _say_kept(call, place),
-            stdout=sys.stderr.fileno(),
+            stdout=_STDERR,
         )
     call.kept = ""
     branch = target.branch if target is not None else own_branch(found.stored)
