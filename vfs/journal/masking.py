@@ -20,7 +20,7 @@ _KEYS = re.compile(
     r"storage|subscription)[-_.]?key"
 )
 # Names that end so hold where a secret is, or how it is asked for, and no secret.
-_HARMLESS_ENDS = frozenset({"file", "path", "dir", "stdin", "fd", "env", "prompt"})
+_HARMLESS_ENDS = frozenset({"file", "path", "dir", "stdin", "fd", "fds", "env", "prompt"})
 _HARMLESS_BEGINS = frozenset({"no", "ask", "prompt"})
 _CAPITALS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _DIVIDERS = re.compile(r"[-_.]+")

@@ -72,6 +72,7 @@ def test_value_of_a_secret_name_is_masked(line: str) -> None:
         "sort --key=2 -k 3 /pfs/a/keys.txt",
         "python train.py --tokenizer bert --max-tokens 512 --tokens x",
         "tool --password-file /run/secrets/x --token-file=/y",
+        "python -c 'Popen(words, pass_fds=[3])'",
         "tool --password --user anna",
         "tool --no-password x",
         "tool --passes 3 --author anna --compass x --authors=y",
