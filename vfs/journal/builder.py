@@ -32,7 +32,7 @@ class Builder:
     def __init__(self) -> None:
         self._nodes: dict[str, Node] = {}
         self._edges: dict[tuple[str, str, Role], Edge] = {}
-        self._notes: list[str] = []
+        self._notes: dict[str, None] = {}
 
     def has(self, id: str) -> bool:
         """True when there is a node `id`."""
@@ -130,8 +130,7 @@ class Builder:
 
     def note(self, text: str) -> None:
         """Something the reader of the graph has to know."""
-        if text not in self._notes:
-            self._notes.append(text)
+        self._notes[text] = None
 
     def graph(
         self,

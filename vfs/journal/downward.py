@@ -40,7 +40,7 @@ class Downward:
     def __init__(self, library: Library, *, depth: int | None, listings: bool = False) -> None:
         """`depth`: runs to follow, None for all; `listings`: listings and absent names are uses too.
 
-        Lists all commits of the store. `close` ends it.
+        Lists all commits of the store.
         """
         self.builder = Builder()
         self.affected: dict[str, Affected] = {}
@@ -57,11 +57,8 @@ class Downward:
     def walk(self, stored: StoredCommit, paths: frozenset[bytes] | None, *, all_versions: bool = False) -> None:
         """Add to the graph what was made from `stored`, or from these paths of it."""
         self.builder.commit(stored)
-        if paths is None:
-            self._queue.append(self._commit(stored, direct=None, runs=0))
-        else:
-            self._queue.append(asked(self._library, stored, paths, any_bytes=all_versions, listings=self._listings))
         try:
+            self._queue.append(self._root(stored, paths, all_versions=all_versions))
             while self._queue:
                 together = [self._queue.popleft() for _ in range(min(_TOGETHER, len(self._queue)))]
                 for found in self._fetched(self._candidates(together)):
@@ -70,6 +67,11 @@ class Downward:
             self._consumers.close()
         for id, effect in self.affected.items():
             self.builder.affected(id, direct=effect.direct, possible=effect.possible)
+
+    def _root(self, stored: StoredCommit, paths: frozenset[bytes] | None, *, all_versions: bool) -> Source:
+        if paths is None:
+            return self._commit(stored, direct=None, runs=0)
+        return asked(self._library, stored, paths, any_bytes=all_versions, listings=self._listings)
 
     def _commit(self, stored: StoredCommit, *, direct: frozenset[bytes] | None, runs: int) -> Source:
         return commit_source(self._library, stored, direct=direct, runs=runs, listings=self._listings)
