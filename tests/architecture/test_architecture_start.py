@@ -9,10 +9,13 @@ import time
 import pytest
 
 LIMIT = 0.2
-SLOW = ("boto3", "botocore", "trio", "sqlite_utils", "rich", "pyfuse3", "prometheus_client", "stamina", "psutil")
+SLOW = (
+    "boto3", "botocore", "cryptography", "trio", "sqlite_utils", "rich", "pyfuse3", "prometheus_client", "stamina",
+    "psutil",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("words", [["--help"], ["mount", "--help"], ["--version"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["--help"], ["mount", "--help"], ["key", "--help"], ["--version"]], ids=" ".join)
 def test_help_loads_no_slow_library(words: list[str]) -> None:
     program = (
         "import sys\nsys.argv = ['vfs', *sys.argv[1:]]\n"

@@ -125,6 +125,13 @@ class Journal:
         for row in self.select(f"{_SELECT} WHERE kind = 'checkpoint' ORDER BY seq"):
             yield _record(row, self.path)
 
+    def of_kinds(self, *kinds: str) -> Iterator[Record]:
+        """The records of some kinds, none of them processes or reads, as stored, in order; all as of one moment."""
+        marks = ", ".join("?" * len(kinds))
+        query = f"{_SELECT} WHERE seq IN (SELECT seq FROM events WHERE kind IN ({marks})) ORDER BY seq"
+        for row in self.select(query, kinds):
+            yield _record(row, self.path)
+
     def record(self, seq: int) -> Record:
         """Record number `seq`, checked against its own hash; Corrupt when it is missing or altered."""
         rows = self.select(f"{_SELECT} WHERE seq = ?", (seq,))

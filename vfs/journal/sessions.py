@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from vfs.errors import Corrupt
 from vfs.journal.chain import Record
 from vfs.journal.events import CommitMade, Event, SessionEnd, SessionStart, decode_event
 from vfs.journal.log import Journal
 from vfs.journal.segment_check import segment_events
-
-_QUERY = "SELECT seq FROM events WHERE kind IN ('session-start', 'session-end', 'commit') ORDER BY seq"
 
 
 class SessionLine(msgspec.Struct):
@@ -36,10 +35,11 @@ def segment_sessions(path: str, source: str) -> list[SessionLine]:
 
 
 def _events(journal: Journal) -> Iterator[tuple[Record, Event]]:
-    for (seq,) in journal.select(_QUERY):
-        if isinstance(seq, int):
-            record = journal.record(seq)
-            yield record, decode_event(record.kind, record.body, f"journal {journal.path}: record {seq}")
+    for record in journal.of_kinds("session-start", "session-end", "commit"):
+        what = f"journal {journal.path}: record {record.seq}"
+        if not record.intact():
+            raise Corrupt(f"{what}: altered")
+        yield record, decode_event(record.kind, record.body, what)
 
 
 def _lines(events: Iterable[tuple[Record, Event]], source: str) -> Iterable[SessionLine]:

@@ -59,9 +59,18 @@ def verify(journal: Journal) -> Verdict:
     Found are records that were altered, dropped (in the middle, or at the end if the head file is newer), put in
     another place, or written by someone who does not know the chain. JournalError when the log cannot be read.
     """
+    while True:
+        cuts = known_cuts(journal)
+        verdict = _verify(journal, cuts)
+        # What is taken out while the log is read is missing for no fault of its own.
+        if verdict.sound or known_cuts(journal) == cuts:
+            return verdict
+
+
+def _verify(journal: Journal, cuts: list[Cut]) -> Verdict:
     # Noted before the log is read: what is appended meanwhile lies behind it.
     noted = _noted(journal)
-    check = _Check(journal, noted if isinstance(noted, Head) else None)
+    check = _Check(journal, noted if isinstance(noted, Head) else None, cuts)
     problems = list(check.run())
     if isinstance(noted, Problem):
         problems.append(noted)
@@ -79,12 +88,12 @@ def _noted(journal: Journal) -> Head | Problem | None:
 class _Check:
     """One pass over the log: what the next record should be, and what was found so far."""
 
-    def __init__(self, journal: Journal, noted: Head | None) -> None:
+    def __init__(self, journal: Journal, noted: Head | None, cuts: list[Cut]) -> None:
         self._journal = journal
         self._noted = noted
         self.count = self.cut = 0
         self.head = Head(0, ORIGIN)
-        self._cuts = deque(known_cuts(journal))
+        self._cuts = deque(cuts)
         # False after a record whose hash says nothing about what should follow it.
         self._trusted = True
         self._searches = 0

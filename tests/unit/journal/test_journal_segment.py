@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -11,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from vfs.errors import AlreadyExists, Corrupt, LocalIOError, NotFound
+from vfs.errors import AlreadyExists, Corrupt, LocalFull, LocalIOError, NotFound
 from vfs.journal.carry import against_journal, export_segment, import_segment, imported
 from vfs.journal.chain import ORIGIN, Record, chain_hash
 from vfs.journal.events import CommitMade, Event, Gap, SessionEnd, SessionStart, session_of
@@ -254,3 +255,17 @@ def test_a_damaged_journal_is_not_exported(journal: Journal, tmp_path: Path) -> 
     with pytest.raises(Corrupt, match="record 4: missing; a damaged log is not exported"):
         export_segment(journal, str(tmp_path / "x"), selection="all", wanted=everything)
     assert not (tmp_path / "x").exists()
+
+
+def test_a_full_disk_leaves_no_part_of_a_file(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(fd: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "out" / "x.segment"
+    path.parent.mkdir()
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(LocalFull, match=r"x\.segment: cannot be written: no space left"):
+        export_segment(journal, str(path), selection="all", wanted=everything)
+    assert os.listdir(path.parent) == []

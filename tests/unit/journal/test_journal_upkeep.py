@@ -18,7 +18,7 @@ import pytest
 
 from vfs.errors import Corrupt
 from vfs.journal import upkeep
-from vfs.journal.chain import chain_hash
+from vfs.journal.chain import Record, chain_hash
 from vfs.journal.events import Checkpoint, Cut, Gap, ProcessSeen, ReadsSeen, SessionEnd, SessionStart, encode_event
 from vfs.journal.log import Journal
 from vfs.journal.upkeep import compact, plan
@@ -367,6 +367,22 @@ def test_writers_and_readers_go_on_meanwhile(journal: Journal, written: int, mon
         stop.set()
         thread.join(60)
     assert failed == []
+    verdict = verify(journal)
+    assert verdict.sound and verdict.cut == 8
+
+
+def test_what_is_taken_out_while_the_log_is_verified_is_not_missing(
+    journal: Journal, written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = plan(journal, before_ns=written)
+    real = Journal.records
+
+    def records(self: Journal, *, after: int = 0) -> Iterator[Record]:
+        monkeypatch.setattr(Journal, "records", real)
+        compact(journal, found)
+        return real(self, after=after)
+
+    monkeypatch.setattr(Journal, "records", records)
     verdict = verify(journal)
     assert verdict.sound and verdict.cut == 8
 
