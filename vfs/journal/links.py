@@ -129,7 +129,7 @@ class Links:
         pid, above = self._above[key]
         if above and above == self._root:
             # It is linked to nobody, and may have much open that is nobody's business.
-            self._loose.talk(key, above)
+            self._loose.answer(key)
             return
         if not files and not self._loose.is_loose(key):
             return

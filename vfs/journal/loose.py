@@ -23,8 +23,8 @@ class Loose:
 
     A process that opens nothing of a mount is not described, and may yet pass data on: `cat FILE | tr a b | tee OUT`.
     So a pipe whose writer is not known may have its data from anyone who writes into a pipe that nobody known reads,
-    and was there while it was read. The nearest of those are taken, by their common ancestor; if there are none, the
-    parent of the reader.
+    and lived while it was read. The nearest of those are taken, by their common ancestor; if there are none, the parent
+    of the reader. That an ancestor has an end says nothing: a shell has them all for a moment.
     """
 
     def __init__(self, above: Mapping[int, tuple[int, int]]) -> None:
@@ -34,6 +34,7 @@ class Loose:
         self._writers: dict[bytes, set[int]] = {}
         self._reading: dict[int, set[bytes]] = {}
         self._writing: dict[int, set[bytes]] = {}
+        self._answered: dict[bytes, None] = {}
         self._began: dict[int, int] = {}
         self._ended: dict[int, int] = {}
 
@@ -49,12 +50,10 @@ class Loose:
         """A process writes this; whether that is new. `sure`: it must go somewhere."""
         return _noted(self._writers, self._writing, pipe, key, sure=sure)
 
-    def talk(self, key: int, other: int) -> None:
-        """Take it that the process `other` has the other ends of all that a process has open."""
-        for pipe in self._reading.get(key, ()):
-            self._writers.setdefault(pipe, set()).add(other)
-        for pipe in self._writing.get(key, ()):
-            self._readers.setdefault(pipe, set()).add(other)
+    def answer(self, key: int) -> None:
+        """Take it that what this process has open has its other ends where nobody needs to be linked to."""
+        for pipe in (*self._reading.get(key, ()), *self._writing.get(key, ())):
+            keep(self._answered, pipe, None)
 
     def is_loose(self, key: int) -> bool:
         """Whether nobody is known to have the other end of something that this process has open."""
@@ -87,22 +86,29 @@ class Loose:
         loose = self._unfed(key)
         if loose:
             since = min(self._began.get(reader, 0) for pipe in loose for reader in self._readers.get(pipe, (key,)))
-            for source in self._nearest(key, self._unread(since, key)) or [self._above.get(key, (0, 0))[1]]:
+            for source in self._nearest(key, self._unread(key, since)) or [self._above.get(key, (0, 0))[1]]:
                 yield key, source
 
-    def _unread(self, since: int, key: int) -> list[int]:
-        """Who writes into pipes that nobody known reads, and was there at that time or later."""
+    def _unread(self, key: int, since: int) -> list[int]:
+        """Who writes into pipes that nobody known reads, and lived between that time and the end of a reader."""
+        end = self._ended.get(key)
         return [
             writer
             for writer in islice(reversed(self._writing), _LOOKED_AT)
-            if writer != key and self._ended.get(writer, since) >= since - _TICK_NS and self._is_unread(writer)
+            if writer != key
+            and self._ended.get(writer, since) >= since - _TICK_NS
+            and (end is None or self._began.get(writer, 0) <= end)
+            and self._is_unread(writer)
         ]
 
     def _unfed(self, key: int) -> list[bytes]:
-        return [pipe for pipe in self._reading.get(key, ()) if not self._writers.get(pipe, set()) - {key}]
+        return [pipe for pipe in self._reading.get(key, ()) if not self._has_other(self._writers, pipe, key)]
 
     def _is_unread(self, key: int) -> bool:
-        return any(not self._readers.get(pipe, set()) - {key} for pipe in self._writing.get(key, ()))
+        return any(not self._has_other(self._readers, pipe, key) for pipe in self._writing.get(key, ()))
+
+    def _has_other(self, who: Mapping[bytes, set[int]], pipe: bytes, key: int) -> bool:
+        return pipe in self._answered or bool(who.get(pipe, set()) - {key, *self._ancestors(key)})
 
     def _nearest(self, key: int, writers: list[int]) -> list[int]:
         around = {writer: set(self._ancestors(writer)) for writer in writers}

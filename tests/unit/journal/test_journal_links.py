@@ -166,6 +166,26 @@ def test_one_that_had_ended_before_is_none_of_them_and_then_the_parent_is() -> N
     assert table.linked == {2: set(), 3: {1}}
 
 
+def test_one_that_began_after_the_reader_had_ended_is_none_of_them() -> None:
+    table = Table()
+    table.begin(2, ">7", at=100)
+    table.begin(3, "<8", at=100)
+    table.begin(4, ">9", at=3_000_000_000)
+    table.end(3, at=2_000_000_000)
+    assert table.linked[3] == {2}
+
+
+def test_that_a_shell_has_the_ends_of_its_pipeline_for_a_moment_hides_nobody() -> None:
+    table = Table()
+    table.begin(2)
+    table.open[2] = [end("<7"), end(">8")]
+    table.begin(3, ">7", parent=2)
+    table.open[2] = []
+    table.begin(4, "<8", parent=2)
+    table.settle()
+    assert 3 in table.linked[4]
+
+
 def test_a_socket_to_elsewhere_is_no_reason_to_guess() -> None:
     table = Table()
     table.begin(2, ">7")
