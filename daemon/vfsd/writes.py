@@ -144,17 +144,19 @@ class ByUpper:
         self._upper = os.fsencode(upper)
 
     def __call__(self, fd: int) -> File | None:
-        """The inode in the upper layer; None while the file is not there, or is another one by now."""
-        shown = os.fstat(fd)
-        path = os.readlink(f"/proc/self/fd/{fd}".encode())
-        if not stat.S_ISREG(shown.st_mode) or not path.startswith(self._prefix):
+        """The inode in the upper layer; None while the file is not there, or is moved at this moment."""
+        name = f"/proc/self/fd/{fd}".encode()
+        path = os.readlink(name)
+        if not path.startswith(self._prefix):
             return None
         try:
             found = os.lstat(os.path.join(self._upper, path[len(self._prefix) :]))
         except OSError:
             return None
-        same = (found.st_mtime_ns, found.st_size) == (shown.st_mtime_ns, shown.st_size)
-        return (found.st_dev, found.st_ino) if same and stat.S_ISREG(found.st_mode) else None
+        # The file had that path meanwhile, or what lies there is another one.
+        if not stat.S_ISREG(found.st_mode) or os.readlink(name) != path:
+            return None
+        return found.st_dev, found.st_ino
 
 
 def writes_of_run(pid: int, observer: Observer, reads: Reads | None) -> Writes:
