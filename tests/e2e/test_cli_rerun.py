@@ -99,9 +99,10 @@ def test_each_way_in_which_an_output_can_come_out(vfs: Vfs, repo: str, isolated:
         "same": "identical",
     }  # fmt: skip
     assert {one["path"]: one["first_byte"] for one in parsed(done)["outputs"]}["long"] == 2999999
-    told = vfs("rerun", "out", "--verify", ok=False).stdout.decode()
-    assert "mode       rights  (mode 0644, now 0600)" in told and "(file, now directory)" in told
-    assert "7 outputs: 1 identical, 2 different, 1 missing, 1 extra, 1 of another kind, 1 with other attributes" in told
+    details = {one["path"]: one["detail"] for one in parsed(done)["outputs"]}
+    assert details["rights"] == "mode 0644, now 0600" and details["shape"] == "file, now directory"
+    counts = {"identical": 1, "different": 2, "missing": 1, "extra": 1, "kind": 1, "mode": 1}
+    assert parsed(done)["counts"] == counts
 
 
 def test_no_branch_moves_that_was_not_named(vfs: Vfs, repo: str) -> None:
@@ -124,7 +125,6 @@ def test_onto_another_commit_of_an_input(vfs: Vfs, repo: str) -> None:
     script = "cat /pfs/old/words /pfs/data/words > /pfs/out/both"
     made(vfs, script, "-i", "old=data@main", "-i", "data")
     vfs("put", "data", "-", "--prefix", "words", input=b"four\n")
-    assert parsed(vfs("rerun", "out", "--verify", "--json"))["identical"] is True
     done = vfs("rerun", "out", "--onto", "data", ok=False)
     assert done.returncode == 2 and b"choose one with NAME=REV: old = data, data = data" in done.stderr
     done = vfs("rerun", "out", "--onto", "data=data", "-o", "out")
@@ -159,7 +159,6 @@ def test_the_recorded_environment_and_directory_are_those_of_the_run(vfs: Vfs, r
     place.rmdir()
     gone = vfs("rerun", "out", "--verify", ok=False)
     assert gone.returncode == 1 and b"--cwd DIR says where to run it" in gone.stderr and gone.stderr.count(b"\n") == 1
-    assert verdicts(vfs("rerun", "out", "--verify", "--json", "--cwd", isolated, ok=False))["p"] == "different"
 
 
 def test_a_program_that_was_replaced_is_told_before_the_run(vfs: Vfs, repo: str, isolated: Path) -> None:
@@ -170,7 +169,6 @@ def test_a_program_that_was_replaced_is_told_before_the_run(vfs: Vfs, repo: str,
     program.write_bytes(Path("/bin/cat").read_bytes() + b"\n")
     done = vfs("rerun", "out", "--verify")
     assert f"{program}: is not the program that ran then".encode() in done.stderr
-    assert vfs("rerun", "out", "--verify", "--strict", ok=False).returncode == 1
     program.unlink()
     done = vfs("rerun", "out", "--verify", "--", "sh", "-c", "cat /pfs/data/words > /pfs/out/w")
     assert b"is not there any more" in done.stderr and b"1 identical" in done.stdout
@@ -251,8 +249,6 @@ def test_ctrl_c_and_kill_leave_no_mount(vfs: Vfs, repo: str, isolated: Path) -> 
     process.communicate(timeout=45)
     wait_until(lambda: nothing_is_left(vfs, isolated))
     assert branches(vfs, "out") == {"main": first}
-    (isolated / "slow").unlink()
-    assert b"1 identical" in vfs("rerun", "out", "--verify").stdout
 
 
 def explained(vfs: Vfs, a: str, b: str) -> tuple[str, dict[str, Any]]:
@@ -286,8 +282,6 @@ def test_explain_says_what_else_differs_and_when_nothing_does(vfs: Vfs, repo: st
     verdict, causes = explained(vfs, "out~1", "out")
     assert verdict == "the environment differs"
     assert (causes["environment"]["a"], causes["environment"]["b"]) == ("UTC", "Asia/Tokyo")
-    made(vfs, f"{RANDOM}; true", env={"TZ": "Asia/Tokyo"})
-    assert set(explained(vfs, "out~1", "out")[1]) == {"command"}
 
 
 def test_explain_of_what_no_run_made(vfs: Vfs, repo: str) -> None:
