@@ -39,7 +39,11 @@ def shown_causes(a: RunRecord, b: RunRecord) -> Iterator[Cause]:
     for name in sorted(then.keys() & now.keys()):
         if then[name] != now[name]:
             text = f"{plain(name)}: another path of it was given"
-            yield Cause("inputs", text, *(printable(one[name]) or "all of it" for one in (then, now)))
+            yield Cause("inputs", text, _part(then[name]), _part(now[name]))
+
+
+def _part(path: bytes) -> str:
+    return printable(path) or "all of it"
 
 
 def _shown(record: RunRecord) -> dict[str, bytes]:
