@@ -7,16 +7,15 @@ not safe. Imports little, so that it is up in some 20 ms. What it says goes to t
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
-from vfs.errors import LocalIOError, VfsError
+from vfs.errors import VfsError
 from vfs.run.conversation import READY, say, told_to_go
 from vfs.run.environment import changed, inherited
+from vfs.run.errand import Errand
 from vfs.run.namespace import enter
 from vfs.run.supervisor import Supervisor
 
@@ -24,38 +23,18 @@ from vfs.run.supervisor import Supervisor
 _DONE, _FAILED = 0, 1
 
 
-@dataclass(frozen=True)
-class EnterSpec:
-    """What to set up and what to run; paths and words with undecodable bytes as surrogates.
+@dataclass(frozen=True, kw_only=True)
+class EnterSpec(Errand):
+    """The namespace of a run, and its command. `changes`: what the command finds otherwise in our environment.
 
-    `mask`: the signals that the command is to find blocked; `changes`: what it finds otherwise in our environment.
     `watched`: the runner has our namespace watched, before the command starts and until it hangs up.
     """
 
     views: str
     out: str
     root: str
-    command: list[str]
-    mask: list[int]
     changes: dict[str, str | None] = field(default_factory=dict)
     watched: bool = False
-
-    def write(self, path: Path) -> None:
-        """Write it for the process that enters."""
-        try:
-            path.write_text(json.dumps(asdict(self)), encoding="ascii")
-        except OSError as error:
-            raise LocalIOError(f"{path}: cannot be written: {error}") from error
-
-    @classmethod
-    def read(cls, path: str) -> EnterSpec:
-        """The spec that the runner wrote; its file is gone then, since a command line may hold secrets."""
-        try:
-            text = Path(path).read_text(encoding="ascii")
-            os.unlink(path)
-            return cls(**json.loads(text))
-        except (OSError, ValueError, TypeError) as error:
-            raise LocalIOError(f"{path}: cannot be read: {error}") from error
 
 
 def main(words: Sequence[str]) -> int:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from vfs.errors import DaemonError, from_wire
+from vfs.errors import DaemonError
 from vfs.files.translate import cause_of
 from vfs.run.conversation import Conversation, is_ready
 from vfs.run.enter import EnterSpec
 from vfs.run.environment import inherited
+from vfs.run.errand import how_it_ended
 from vfs.run.passing import SignalPassing
 from vfs.run.place import RunPlace
-from vfs.run.supervisor import PASSED_ON
 from vfs.run.watching import may_watch
 
 
@@ -53,7 +52,7 @@ class Execution:
                     raise
             lost = self.flush()
         process.wait()
-        return (*_understood(said, process.returncode), lost)
+        return (*how_it_ended(said, process.returncode, what="run", lost="; nothing was committed"), lost)
 
     def _heard(self, talk: Conversation, pid: int) -> bytes:
         """What the process says in the end."""
@@ -88,17 +87,3 @@ class Execution:
             )
         except OSError as error:
             raise DaemonError(f"run: {words[0]}: cannot be executed: {cause_of(error)}") from error
-
-
-def _understood(said: bytes, status: int) -> tuple[int, int]:
-    if not said and -status in PASSED_ON:
-        return 128 - status, 0
-    if not said:
-        raise DaemonError("run: the process that runs the command was killed; nothing was committed")
-    try:
-        report = json.loads(said)
-        if "wire" in report:
-            raise from_wire(report["wire"], report["message"])
-        return int(report["code"]), int(report["leftovers"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DaemonError(f"run: the process that runs the command said what is not understood: {error}") from error

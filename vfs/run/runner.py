@@ -16,7 +16,7 @@ import msgspec
 
 from vfs.control.client import Client
 from vfs.control.launch import start
-from vfs.control.registry import Mount, Registry
+from vfs.control.registry import Registry
 from vfs.control.spec import MountSpec, new_id
 from vfs.errors import DaemonError, UsageError, VfsError
 from vfs.journal.environment import check_recorded
@@ -37,7 +37,7 @@ from vfs.run.environment import as_text, changed, inherited
 from vfs.run.execution import Execution
 from vfs.run.image import image_of
 from vfs.run.inputs import GivenInput, Input, find_inputs, shown_paths, variables
-from vfs.run.leaving import clear_dead_mounts, unmount
+from vfs.run.leaving import clear_dead_mounts, living_mount, unmount, written_down
 from vfs.run.output import Written, read_output
 from vfs.run.place import RunPlace
 from vfs.run.target import RunTarget, default_message, find_target, made
@@ -47,7 +47,6 @@ from vfs.store.marked import marker_of
 
 # The command was never started, and the process that was to start it said why.
 _NOT_STARTED = 1
-_DIED = "the mount of the inputs died under the command"
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -267,29 +266,16 @@ class _Run:
 
     def _watch(self, pid: int) -> None:
         """Have the daemon record what the processes in the namespace of `pid` write; Refused when more is asked for."""
-        mount = self._find_mount()
+        mount = living_mount(str(self.place.views), self.library.settings.state_dir)
         if mount is None:
-            raise DaemonError(f"run: {_DIED}")
+            raise DaemonError("run: the mount of the inputs died before the command was started")
         with Client(mount.place) as client:
             missing = client.watch_run(pid, outside=self.terms.traces)
         if missing and self.terms.traces:
             raise no_trace(missing)
 
     def _flush(self) -> tuple[str, ...]:
-        """Make the daemon write down what was read. A line that says so when it is not there any more."""
-        mount = self._find_mount()
-        if mount is None:
-            return (_DIED,)
-        try:
-            with Client(mount.place) as client:
-                client.flush()
-        except VfsError as error:
-            return (f"what the command read could not be recorded: {error}",)
-        return ()
-
-    def _find_mount(self) -> Mount | None:
-        mount = Registry(self.library.settings.state_dir).find(str(self.place.views))
-        return mount if mount is not None and mount.alive else None
+        return written_down(str(self.place.views), self.library.settings.state_dir, what="inputs")
 
     def _commit(
         self, target: RunTarget, record: RunRecord, message: str, author: str | None, progress: Progress

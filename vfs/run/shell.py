@@ -7,7 +7,6 @@ is written to it, so whatever dies meanwhile, what was written is there.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -16,23 +15,21 @@ from contextlib import ExitStack
 
 import msgspec
 
-from vfs.control.client import Client
 from vfs.control.launch import start
-from vfs.control.registry import Registry
 from vfs.control.spec import OUTPUT_NAME, MountSpec, View, new_id
-from vfs.errors import DaemonError, UsageError, VfsError, from_wire
+from vfs.errors import DaemonError, UsageError
 from vfs.files.translate import cause_of
 from vfs.journal.log import Journal
 from vfs.journal.session import begin_session, end_session
 from vfs.model.commit import InputCommit
 from vfs.repo.library import Library
 from vfs.run.environment import inherited
-from vfs.run.leaving import clear_dead_mounts, unmount
+from vfs.run.errand import how_it_ended
+from vfs.run.leaving import clear_dead_mounts, unmount, written_down
 from vfs.run.namespace import PLACE
 from vfs.run.passing import SignalPassing
 from vfs.run.place import RunPlace
 from vfs.run.shell_enter import ShellSpec
-from vfs.run.supervisor import PASSED_ON
 from vfs.store.marked import marker_of
 from vfs.workspace.layer import Layer
 
@@ -104,7 +101,7 @@ class _Shell:
             with ExitStack() as mounted:
                 self._mount(mounted, session)
                 code, leftovers = self._execute()
-                lost = self._flush()
+                lost = written_down(str(self.place.views), self.library.settings.state_dir, what="commit")
         finally:
             end_session(self.journal, session, exit_code=code)
             self.place.remove()
@@ -138,7 +135,7 @@ class _Shell:
                 finally:
                     os.close(writer)
                 process.wait()
-            return _understood(os.read(reader, _REPORT_MAX), process.returncode)
+            return how_it_ended(os.read(reader, _REPORT_MAX), process.returncode, what="shell")
         finally:
             os.close(reader)
 
@@ -162,33 +159,6 @@ class _Shell:
         except OSError as error:
             raise DaemonError(f"shell: {words[0]}: cannot be executed: {cause_of(error)}") from error
 
-    def _flush(self) -> tuple[str, ...]:
-        """Make the daemon write down what was read. A line that says so when it is not there any more."""
-        mount = Registry(self.library.settings.state_dir).find(str(self.place.views))
-        if mount is None or not mount.alive:
-            return ("the mount of the commit died under the command",)
-        try:
-            with Client(mount.place) as client:
-                client.flush()
-        except VfsError as error:
-            return (f"what the command read could not be recorded: {error}",)
-        return ()
-
 
 def _name(repo: str) -> str:
     return repo if repo != OUTPUT_NAME else _TREE
-
-
-def _understood(said: bytes, status: int) -> tuple[int, int]:
-    """The report of the process that entered; `status`: how it ended itself."""
-    if not said and -status in PASSED_ON:
-        return 128 - status, 0
-    if not said:
-        raise DaemonError("shell: the process that runs the command was killed")
-    try:
-        report = json.loads(said)
-        if "wire" in report:
-            raise from_wire(report["wire"], report["message"])
-        return int(report["code"]), int(report["leftovers"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise DaemonError(f"shell: the process that runs the command is not understood: {error}") from error

@@ -6,16 +6,16 @@ went. It holds the layer's mount lock until it ends, so the layer counts as moun
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
-from vfs.errors import LocalIOError, MountError, VfsError
+from vfs.errors import MountError, VfsError
 from vfs.files.translate import cause_of
+from vfs.run.conversation import say
 from vfs.run.environment import inherited
+from vfs.run.errand import Errand
 from vfs.run.namespace import PLACE, enter_showing
 from vfs.run.supervisor import Supervisor
 from vfs.workspace import syscalls
@@ -23,37 +23,18 @@ from vfs.workspace.layer import Layer
 from vfs.workspace.overlay import claim_mount, mount_in_kernel
 
 
-@dataclass(frozen=True)
-class ShellSpec:
-    """What to show and what to run; paths and words with undecodable bytes as surrogates.
+@dataclass(frozen=True, kw_only=True)
+class ShellSpec(Errand):
+    """What a shell is shown, and its command.
 
     `views`: where the commit below is mounted, as the directory `name`; `layer`: the directory of the layer over it;
-    `root`: an empty directory, for a new root; `mask`: the signals that the command is to find blocked.
+    `root`: an empty directory, for a new root.
     """
 
     views: str
     name: str
     layer: str
     root: str
-    command: list[str]
-    mask: list[int]
-
-    def write(self, path: Path) -> None:
-        """Write it for the process that enters."""
-        try:
-            path.write_text(json.dumps(asdict(self)), encoding="ascii")
-        except OSError as error:
-            raise LocalIOError(f"{path}: cannot be written: {cause_of(error)}") from error
-
-    @classmethod
-    def read(cls, path: str) -> ShellSpec:
-        """The spec in the file `path`, which is gone then, since a command line may hold secrets."""
-        try:
-            text = Path(path).read_text(encoding="ascii")
-            os.unlink(path)
-            return cls(**json.loads(text))
-        except (OSError, ValueError, TypeError) as error:
-            raise LocalIOError(f"{path}: cannot be read: {error}") from error
 
 
 def main(words: Sequence[str]) -> int:
@@ -69,9 +50,9 @@ def main(words: Sequence[str]) -> int:
         ended = Supervisor(runner, spec.mask).run([os.fsencode(word) for word in spec.command], inherited())
         with_lock.release()
     except VfsError as error:
-        _report(fd, {"wire": error.wire, "message": str(error)})
+        say(fd, {"wire": error.wire, "message": str(error)})
         return 1
-    _report(fd, asdict(ended))
+    say(fd, asdict(ended))
     return 0
 
 
@@ -85,14 +66,6 @@ def _go_to(directory: str) -> None:
         os.chdir(directory)
     except OSError as error:
         raise MountError(f"{directory}: cannot be entered: {cause_of(error)}") from error
-
-
-def _report(fd: int, said: dict[str, object]) -> None:
-    try:
-        os.write(fd, json.dumps(said).encode("ascii"))
-    except BrokenPipeError:
-        # Whoever started us is gone, and nobody else wants to know.
-        return
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from vfs.repo.repos import create_repo
 from vfs.repo.sources import parse_source
 from vfs.run.enter import EnterSpec
 from vfs.run.environment import inherited
-from vfs.run.execution import _understood
+from vfs.run.errand import how_it_ended
 from vfs.run.inputs import Input, find_inputs, parse_input, variables
 from vfs.run.output import read_output
 from vfs.run.place import RunPlace, places
@@ -163,7 +163,7 @@ def test_an_output_that_changes_while_it_is_read_is_named(library: Library, tmp_
 
 
 def test_the_spec_of_the_helper_keeps_bytes_that_are_no_text(tmp_path: Path) -> None:
-    spec = EnterSpec("/v\udcff", "/o", "/r", ["a\nb", "\udc80", ""], [2, 15])
+    spec = EnterSpec(views="/v\udcff", out="/o", root="/r", command=["a\nb", "\udc80", ""], mask=[2, 15])
     spec.write(tmp_path / "enter.json")
     assert EnterSpec.read(str(tmp_path / "enter.json")) == spec
     for junk in ("{", "[]", '{"views": 1}'):
@@ -173,12 +173,12 @@ def test_the_spec_of_the_helper_keeps_bytes_that_are_no_text(tmp_path: Path) -> 
 
 
 def test_what_the_helper_says() -> None:
-    assert _understood(b'{"code": 3, "leftovers": 2}', 0) == (3, 2)
-    assert _understood(b"", -15) == (143, 0)
+    assert how_it_ended(b'{"code": 3, "leftovers": 2}', 0, what="run") == (3, 2)
+    assert how_it_ended(b"", -15, what="run") == (143, 0)
     with pytest.raises(DaemonError, match="was killed"):
-        _understood(b"", -9)
+        how_it_ended(b"", -9, what="run")
     with pytest.raises(PathNotFound, match="gone"):
-        _understood(b'{"wire": "path_not_found", "message": "gone"}', 1)
+        how_it_ended(b'{"wire": "path_not_found", "message": "gone"}', 1, what="run")
     for junk in (b"{", b"[]", b'{"code": "x"}'):
         with pytest.raises(DaemonError, match="not understood"):
-            _understood(junk, 0)
+            how_it_ended(junk, 0, what="run")
