@@ -1,42 +1,19 @@
-"""A fanotify group that reports opens and closes in whole mounts, with a descriptor of each file. System calls only.
+"""A queue of opens and closes in whole mounts, with a descriptor of each file.
 
-It needs CAP_SYS_ADMIN in the initial user namespace. The mounts may be those of another mount namespace.
+The mounts may be those of another mount namespace.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import fcntl
 import os
-import struct
-import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
-# <linux/fanotify.h>
-_CLOEXEC = 0x1
-_NONBLOCK = 0x2
-_CONTENT = 0x4
-_UNLIMITED_QUEUE = 0x10
-_MARK_ADD = 0x1
-_MARK_REMOVE = 0x2
-_MARK_MOUNT = 0x10
-_MARK_FILESYSTEM = 0x100
-_CLOSE_WRITE = 0x8
-_OPEN = 0x20
-_OPEN_PERM = 0x10000
-_ALLOW = 1
-_AT_FDCWD = -100
-_FIONREAD = 0x541B
-_EVENT = struct.Struct("IBBHQii")
-_ANSWER = struct.Struct("iI")
+from vfsd.events import ADD, CLOSE_WRITE, EVENT, FILESYSTEM, MOUNT, OPEN, OPEN_PERM, REMOVE, Queue
+
 # Each report holds a descriptor until it is dealt with.
 _BATCH = 64
-# Without it, to report on a fifo would be to wait for its other end.
-_EVENT_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_LARGEFILE
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Report(NamedTuple):
@@ -56,8 +33,7 @@ class Report(NamedTuple):
 class Group:
     """One queue of what happens in some mounts. Not thread-safe.
 
-    At first opens are held: who reads the queue says `go` for each, and `drop` for each report. The queue has no
-    limit; equal reports that wait are merged, so it grows with distinct (process, file) pairs. `places` are
+    At first opens are held: who reads the queue says `go` for each, and `drop` for each report. `places` are
     descriptors within the mounts, closed with the group; none for a single file system, whatever its mounts, which
     stays free to be unmounted.
     """
@@ -69,28 +45,29 @@ class Group:
         """
         self.holds = True
         self._places = tuple(places)
-        self._closes = _CLOSE_WRITE if closes else 0
-        self._kind = _MARK_FILESYSTEM if path else _MARK_MOUNT
-        self._fd = self._lent = -1
-        try:
-            self._fd = _checked(_libc.fanotify_init(_CLOEXEC | _NONBLOCK | _CONTENT | _UNLIMITED_QUEUE, _EVENT_FLAGS))
-            self._mark(_MARK_ADD, _OPEN_PERM | self._closes, path)
-        except BaseException:
-            self.close()
-            raise
+        self._closes = CLOSE_WRITE if closes else 0
+        self._kind = FILESYSTEM if path else MOUNT
+        self._lent = -1
+        with ExitStack() as undone:
+            undone.callback(self._close_places)
+            # There may be fifos in the mounts.
+            self._queue = Queue(blocking=False)
+            undone.callback(self._queue.close)
+            self._mark(ADD, OPEN_PERM | self._closes, path)
+            undone.pop_all()
 
     def let_go(self, report: Report) -> None:
         """Have opens go on at once, and told afterwards, from one after this report; OSError. One may be told twice."""
         if not self._places:
             self._lent = os.dup(report.fd)
-        self._mark(_MARK_ADD, _OPEN)
-        self._mark(_MARK_REMOVE, _OPEN_PERM)
+        self._mark(ADD, OPEN)
+        self._mark(REMOVE, OPEN_PERM)
         self.holds = False
 
     def hold(self) -> None:
         """Have opens held again; OSError."""
-        self._mark(_MARK_ADD, _OPEN_PERM)
-        self._mark(_MARK_REMOVE, _OPEN)
+        self._mark(ADD, OPEN_PERM)
+        self._mark(REMOVE, OPEN)
         self.holds = True
         if self._lent >= 0:
             os.close(self._lent)
@@ -98,30 +75,27 @@ class Group:
 
     def _mark(self, change: int, events: int, path: str = "") -> None:
         for where in [path] if path else [f"/proc/self/fd/{fd}" for fd in self._places or (self._lent,)]:
-            flags, name = change | self._kind, os.fsencode(where)
-            _checked(_libc.fanotify_mark(self._fd, flags, ctypes.c_uint64(events), _AT_FDCWD, name))
+            self._queue.mark(change | self._kind, events, os.fsencode(where))
 
     def fileno(self) -> int:
         """The descriptor to poll."""
-        return self._fd
+        return self._queue.fileno()
 
     def waiting(self) -> int:
         """How many reports are in the queue."""
-        return int.from_bytes(fcntl.ioctl(self._fd, _FIONREAD, bytes(4)), sys.byteorder) // _EVENT.size
+        return self._queue.waiting()
 
     def read(self) -> list[Report]:
         """Up to 64 reports, none when the queue is empty; OSError when one was lost to a failure."""
         try:
-            data = os.read(self._fd, _EVENT.size * _BATCH)
+            data = os.read(self._queue.fileno(), EVENT.size * _BATCH)
         except BlockingIOError:
             return []
-        return [_report(*event) for event in _EVENT.iter_unpack(data)]
+        return [_report(*event) for event in EVENT.iter_unpack(data)]
 
     def go(self, report: Report) -> None:
         """Let a held open go on."""
-        # A process that was killed meanwhile does not wait any more.
-        with contextlib.suppress(OSError):
-            os.write(self._fd, _ANSWER.pack(report.fd, _ALLOW))
+        self._queue.allow(report.fd)
 
     def drop(self, report: Report) -> None:
         """Be done with a report."""
@@ -130,9 +104,14 @@ class Group:
 
     def close(self) -> None:
         """Forget what is in the queue; whoever is held goes on."""
-        for fd in (self._fd, self._lent, *self._places):
-            if fd >= 0:
-                os.close(fd)
+        self._queue.close()
+        if self._lent >= 0:
+            os.close(self._lent)
+        self._close_places()
+
+    def _close_places(self) -> None:
+        for fd in self._places:
+            os.close(fd)
 
 
 def place_of(pid: int, path: str) -> int:
@@ -141,11 +120,4 @@ def place_of(pid: int, path: str) -> int:
 
 
 def _report(_length: int, _version: int, _reserved: int, _size: int, mask: int, fd: int, pid: int) -> Report:
-    return Report(pid, fd, bool(mask & (_OPEN | _OPEN_PERM)), bool(mask & _CLOSE_WRITE), bool(mask & _OPEN_PERM))
-
-
-def _checked(result: int) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result
+    return Report(pid, fd, bool(mask & (OPEN | OPEN_PERM)), bool(mask & CLOSE_WRITE), bool(mask & OPEN_PERM))
