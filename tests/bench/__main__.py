@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import machine, own, table, writable
+from bench import lineage, machine, own, table, writable
 from bench.datasets import QUICK, Datasets, Scale
 from bench.local import Local
 from bench.measure import Bench, compile_reader
@@ -58,6 +58,7 @@ def _names() -> list[str]:
         *(f"local/{workload.name}" for workload in LOCAL),
         *(f"own/{name}" for name in own.CELLS),
         *(f"writable/{name}" for name in writable.CELLS),
+        *(f"lineage/{name}" for name in lineage.CELLS),
         *(f"s3/{name}" for name in CELLS),
     ]
 
@@ -71,6 +72,7 @@ def _run(options: argparse.Namespace, place: Path) -> int:
     layers = writable.Writable(
         bench, place, compile_reader(place / "bin", "writer"), say=_say, peers=not options.no_peers
     )
+    asked = lineage.Questions(place, quick=options.quick, say=_say)
     s3 = S3(bench, place, compile_reader(place / "bin", "proxy"), say=_say)
     about = {**machine.describe(place), "load before": str(machine.load())}
     if options.quick:
@@ -78,7 +80,7 @@ def _run(options: argparse.Namespace, place: Path) -> int:
     rows: list[Row] = []
     try:
         with undone(local.stop, mine.stop, layers.stop, s3.stop):
-            for row in _rows(options, [local.rows, mine.rows, layers.rows, s3.rows]):
+            for row in _rows(options, [local.rows, mine.rows, layers.rows, asked.rows, s3.rows]):
                 rows.append(row)
                 _say(f"  {row.name}: {table.figure(row)} {row.verdict} {row.note}")
     finally:

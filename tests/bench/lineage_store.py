@@ -1,4 +1,4 @@
-"""Stores with long and wide lineage, and what questions about them take: `python -m bench.lineage_store` in `tests`.
+"""Stores with long and wide lineage, and what questions about them take.
 
 One store has a chain of runs, each made from the one before. The other has many runs that each read a few of many
 files, and runs made from those. Questions are put by the command itself, in a process of its own; the first of them
@@ -7,16 +7,14 @@ meets an empty cache directory, the others the one that the first left, and a ne
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -38,7 +36,6 @@ _PUTS = 400
 # Of so many runs one is made from an earlier run.
 _SECOND = 5
 REPEATS = 5
-_BARS = {"lineage": 1.0, "impact": 2.0}
 
 
 class Builder:
@@ -134,36 +131,8 @@ def measure(place: Path, words: list[str], *, repeats: int = REPEATS) -> tuple[f
     return cold, statistics.median(warm), text
 
 
-def main() -> int:
-    """0 when all bars were met at full size."""
-    options = _arguments()
-    place = options.dir or Path(tempfile.mkdtemp(prefix="vfs-bench-lineage-", dir="/var/tmp"))
-    try:
-        late = 0
-        for name, count, words in _cells(options.quick):
-            _ensure(place / name, name, count)
-            cold, warm, text = measure(place / name, words)
-            bar = _BARS[name]
-            late += warm > bar
-            print(
-                f"{name}: {count:,} commits: {warm:.2f} s (bar {bar:.0f} s), {cold:.2f} s with an empty cache; "
-                f"{len(text.splitlines()):,} lines printed"
-            )
-        return 1 if late and not options.quick else 0
-    finally:
-        if options.dir is None:
-            shutil.rmtree(place, ignore_errors=True)
-
-
-def _cells(quick: bool) -> list[tuple[str, int, list[str]]]:
-    part = 10 if quick else 1
-    return [
-        ("lineage", STEPS // part, ["lineage", "chain"]),
-        ("impact", COMMITS // part, ["impact", "scans:scan/00000"]),
-    ]
-
-
-def _ensure(place: Path, name: str, count: int) -> None:
+def ensure(place: Path, build: Callable[[Library], None]) -> None:
+    """A store at `place`, made by `build` unless it is there."""
     if (place / "built").exists():
         return
     shutil.rmtree(place, ignore_errors=True)
@@ -172,7 +141,7 @@ def _ensure(place: Path, name: str, count: int) -> None:
         store=f"file://{place}/store", state_dir=str(place / "state"), cache_dir=str(place / "cache")
     )
     with Library.create(settings) as library:
-        (build_chain if name == "lineage" else build_wide)(library, count)
+        build(library)
     (place / "built").touch()
 
 
@@ -202,14 +171,3 @@ def _process(key: int, parent: int) -> Process:
         argv=(b"convert", b"/pfs/in/some-file", b"/pfs/out/some-other"), cwd=b"/home/bench", uid=1000, user="bench",
         container="",
     )  # fmt: skip
-
-
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="bench.lineage_store", description="Measure questions about lineage.")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the commits: bars do not apply")
-    parser.add_argument("--dir", type=Path, help="keep the stores there for the next run (default: removed)")
-    return parser.parse_args()
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -107,20 +107,20 @@ class Own:
     def _lineage(self) -> Row:
         if b"--lineage" not in self.vfs.command("mount", "--help"):
             return self._row("lineage", "lineage on ÷ off, warm small files", None, note="vfs mount has no --lineage")
-        self.vfs.prepare("small", self.bench.data.path("small"))
-        listing = str(self.bench.data.names("small", "name"))
+        self.vfs.prepare("many", self.bench.data.path("many"))
+        listing = str(self.bench.data.names("many", "name"))
         taken: dict[str, list[float]] = {"files": [], "off": []}
         for _ in range(self.bench.data.scale.repeats):
             for level, values in taken.items():
                 values.append(self._warm(level, listing))
         figure = statistics.median(taken["files"]) / statistics.median(taken["off"])
-        title = "lineage on ÷ off, warm small files"
+        title = f"lineage on ÷ off, {self.bench.data.scale.many:,} files read, warm"
         return self._row("lineage", title, figure, bar=Bar(1.10), repeats=len(taken["off"]), raw=taken, unit="x")
 
     def _warm(self, level: str, listing: str) -> float:
         self.vfs.options = [f"--lineage={level}"]
         try:
-            root = self.vfs.mount("small", Path())
+            root = self.vfs.mount("many", Path())
             words = [self.bench.reader, "files", "1", listing, str(root)]
             self.bench.read(words, "inside")
             return self.bench.read(words, "inside")
