@@ -6,7 +6,6 @@ import base64
 import hashlib
 import itertools
 import re
-import shutil
 import time
 from html.parser import HTMLParser
 from pathlib import Path
@@ -189,7 +188,6 @@ def test_a_graphviz_that_fails_is_told(exported: Exported, monkeypatch: pytest.M
     assert page.texts["pre"]
 
 
-@pytest.mark.skipif(shutil.which("dot") is None, reason="graphviz is not installed")
 def test_with_graphviz_it_is_drawn_in_the_page(exported: Exported) -> None:
     page = check(report(exported.up()))
     assert page.tags.count("svg") == 1 and "img" in page.values("role")
