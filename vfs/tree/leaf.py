@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate, compress
 
@@ -173,6 +173,17 @@ class Leaf:
             target=target,
             xattrs=self._xattrs(position) if columns.xattrs else (),
         )
+
+    def file_names(self, positions: Iterable[int]) -> Iterator[tuple[bytes, bytes]]:
+        """(path, digest) of the regular files at `positions`, which rise; no entries are made."""
+        ranks, digests, names = self._file_ranks, self._columns.digests, self.names
+        group, end, prefix = -1, 0, b""
+        for position in positions:
+            while position >= end:
+                group += 1
+                end, prefix = self._starts[group + 1], self._prefixes[group]
+            file = ranks[position] * DIGEST_SIZE
+            yield prefix + names[position], digests[file : file + DIGEST_SIZE]
 
     def attributes(self, start: int, end: int) -> Attributes:
         """What `stat` tells of the entries from `start` to before `end`; no entries are made."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -95,6 +96,15 @@ class Tree:
         """The entry of `row`; PathNotFound when there are not that many."""
         start, leaf = self.run(row)
         return leaf.entry(row - start)
+
+    def file_names(self, rows: Sequence[int]) -> Iterator[tuple[bytes, bytes]]:
+        """(path, digest) of the regular files of `rows`, which rise; PathNotFound as `entry_at`."""
+        done = 0
+        while done < len(rows):
+            first, leaf = self.run(rows[done])
+            end = bisect_left(rows, first + leaf.count, done)
+            yield from leaf.file_names(row - first for row in rows[done:end])
+            done = end
 
     def run(self, row: int) -> tuple[int, Leaf]:
         """(first row, leaf) of the leaf that holds `row`, for callers that walk rows; PathNotFound as `entry_at`."""

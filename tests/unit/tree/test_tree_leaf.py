@@ -46,6 +46,16 @@ def test_a_run_holds_its_row_and_runs_follow_each_other(tree: Tree) -> None:
             tree.run(outside)
 
 
+def test_names_and_digests_of_files_are_those_of_their_entries(tree: Tree) -> None:
+    for step, first in ((1, 0), (7, 3), (4_999, 40)):
+        rows = [row for row in range(first, tree.entries, step) if tree.entry_at(row).kind is Kind.FILE]
+        entries = [tree.entry_at(row) for row in rows]
+        assert list(tree.file_names(rows)) == [(entry.path, entry.digest) for entry in entries]
+    assert list(tree.file_names([])) == []
+    with pytest.raises(PathNotFound):
+        list(tree.file_names([1, tree.entries]))
+
+
 def test_single_chunks_are_those_of_the_entries(tree: Tree) -> None:
     _, leaf = tree.run(5_000)
     expected = [
