@@ -70,8 +70,8 @@ def guard(call: Call, body: Callable[[], int]) -> int:
         return PIPE_CLOSED
     except Exception as error:
         return _failed(call, error)
-    except KeyboardInterrupt:
-        return _interrupted(call)
+    except KeyboardInterrupt as interrupt:
+        return _interrupted(call, getattr(interrupt, "__notes__", ()))
 
 
 def _failed(call: Call, error: Exception) -> int:
@@ -116,10 +116,10 @@ def _bug(call: Call, error: Exception) -> int:
     return BUG
 
 
-def _interrupted(call: Call) -> int:
+def _interrupted(call: Call, notes: Sequence[str]) -> int:
     # A second Ctrl-C while threads wind down ends the process at once and in silence.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    output.complain(f"interrupted; {call.kept}" if call.kept else "interrupted")
+    output.complain("; ".join(["interrupted", *([call.kept] if call.kept else []), *notes]))
     return INTERRUPTED
 
 

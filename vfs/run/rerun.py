@@ -19,7 +19,8 @@ from vfs.repo.progress import NoProgress, Progress
 from vfs.repo.resolve import Target, resolve_branch
 from vfs.run.outcome import Outcome, Verdict, compare_output
 from vfs.run.plan import Plan, title
-from vfs.run.runner import RunResult, run_given
+from vfs.run.result import RunResult
+from vfs.run.runner import run_given
 from vfs.run.target import RunTarget, default_message, find_target
 
 

@@ -17,12 +17,13 @@ import msgspec
 
 from vfs.control.launch import start
 from vfs.control.spec import OUTPUT_NAME, MountSpec, View, new_id
-from vfs.errors import DaemonError, UsageError
+from vfs.errors import DaemonError, UsageError, VfsError
 from vfs.files.translate import cause_of
 from vfs.journal.log import Journal
-from vfs.journal.session import begin_session, end_session
+from vfs.journal.session import begin_session
 from vfs.model.commit import InputCommit
 from vfs.repo.library import Library
+from vfs.run.ending import ended, removed, with_lines
 from vfs.run.environment import inherited
 from vfs.run.errand import how_it_ended
 from vfs.run.leaving import clear_dead_mounts, unmount, written_down
@@ -42,13 +43,15 @@ _NOT_STARTED = 1
 
 class ShellEnded(msgspec.Struct, frozen=True):
     """How the command ended: its exit code (128 + signal when it was killed), the session of the journal, how many
-    processes outlived it and were ended, and whole lines about what could not be recorded.
+    processes outlived it and were ended. `lost` are whole lines about what of it could not be recorded, so that nothing
+    may be committed; `warnings` those about what else went wrong at the end.
     """
 
     exit_code: int
     session: str
     leftovers: int = 0
     lost: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def shown_at(repo: str) -> str:
@@ -86,26 +89,44 @@ class _Shell:
         self.place = RunPlace.create(library.settings.state_dir)
 
     def run(self, invocation: Sequence[bytes]) -> ShellEnded:
-        """Run the command; whatever happens, nothing stays mounted and the session is ended."""
+        """Run the command; whatever happens, nothing stays mounted, and the session is ended if the disk allows it."""
+        try:
+            session = self._begun(invocation)
+        except BaseException:
+            removed(self.place)
+            raise
+        try:
+            result = self._done(session)
+        except VfsError as error:
+            raise with_lines(error, *self._left(session, _NOT_STARTED)) from error
+        except BaseException as error:
+            # Told after the interrupt itself.
+            for line in self._left(session, _NOT_STARTED):
+                error.add_note(line)
+            raise
+        return msgspec.structs.replace(result, warnings=self._left(session, result.exit_code))
+
+    def _begun(self, invocation: Sequence[bytes]) -> str:
         base = self.layer.base
-        session = begin_session(
+        return begin_session(
             self.journal,
             kind="mount",
             mountpoint=os.fsencode(self.layer.directory),
             command=invocation,
             inputs=[InputCommit(base.repo, base.repo, base.id)],
         )
-        code = _NOT_STARTED
-        try:
-            self.layer.add_session(session)
-            with ExitStack() as mounted:
-                self._mount(mounted, session)
-                code, leftovers = self._execute()
-                lost = written_down(str(self.place.views), self.library.settings.state_dir, what="commit")
-        finally:
-            end_session(self.journal, session, exit_code=code)
-            self.place.remove()
+
+    def _done(self, session: str) -> ShellEnded:
+        self.layer.add_session(session)
+        with ExitStack() as mounted:
+            self._mount(mounted, session)
+            code, leftovers = self._execute()
+            lost = written_down(str(self.place.views), self.library.settings.state_dir, what="commit")
         return ShellEnded(code, session, leftovers, lost)
+
+    def _left(self, session: str, code: int) -> tuple[str, ...]:
+        """End the session, and leave nothing of the place; lines about what could not be done."""
+        return (*ended(self.journal, session, exit_code=code), *removed(self.place))
 
     def _mount(self, mounted: ExitStack, session: str) -> None:
         base, settings, point = self.layer.base, self.library.settings, str(self.place.views)

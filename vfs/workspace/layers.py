@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from vfs.errors import AmbiguousRevision, LocalIOError, NotFound
@@ -36,15 +37,16 @@ def create_layer(state_dir: str, base: LayerBase, *, root: Entry) -> Layer:
     parent = layers_dir(state_dir)
     id = secrets.token_hex(8)
     new = private_dir(parent / f"{_NEW}{id}")
-    write_pin(new / "base.json", base)
     try:
+        write_pin(new / "base.json", base)
         _fill(Layer(new), root)
         os.rename(new, parent / id)
-    except OSError as error:
-        remove_tree(new)
-        raise local_error(new, "made", error) from error
-    except BaseException:
-        remove_tree(new)
+    except BaseException as error:
+        # What cannot be removed is found by its name later; why there is no layer counts more.
+        with suppress(LocalIOError):
+            remove_tree(new)
+        if isinstance(error, OSError):
+            raise local_error(new, "made", error) from error
         raise
     fsync_dir(parent)
     return Layer(parent / id)

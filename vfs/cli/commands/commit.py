@@ -13,9 +13,9 @@ from vfs.cli.values import counted
 from vfs.control.client import Client
 from vfs.control.registry import Registry
 from vfs.journal.log import Journal
-from vfs.journal.session import note_commit
 from vfs.model.revision import Revision
 from vfs.run.code import with_code
+from vfs.run.ending import noted
 from vfs.workspace.commit import LayerCommit, commit_layer
 from vfs.workspace.layer import Layer
 from vfs.workspace.provenance import layer_record, layer_sessions, layer_writers
@@ -109,9 +109,10 @@ def commit_command(
         call.kept = ""
         branch = _branch(layer)
         sessions = layer_sessions(journal, layer, session)
+        missed: tuple[str, ...] = ()
         if sessions and done.changed:
-            note_commit(journal, sessions[-1], stored=done.stored, branch=branch, outputs=done.outputs)
-    _report(done, branch, as_json)
+            missed = noted(journal, sessions[-1], stored=done.stored, branch=branch, outputs=done.outputs)
+    _report(done, branch, (*done.warnings, *missed), as_json)
 
 
 def _session(call: Call, layer: Layer) -> str:
@@ -131,15 +132,15 @@ def _branch(layer: Layer) -> str:
     return tip.branch if tip is not None else layer.base.branch
 
 
-def _report(done: LayerCommit, branch: str, as_json: bool) -> None:
+def _report(done: LayerCommit, branch: str, warnings: tuple[str, ...], as_json: bool) -> None:
     repo = done.stored.commit.repo
     if as_json:
         outputs = [{**named("path", out.path), "digest": out.digest.hex() or None} for out in done.outputs]
         found = {"repo": repo, "branch": branch, "commit": done.id.hex(), "changed": done.changed, "outputs": outputs}
-        output.document({**found, "warnings": list(done.warnings)})
+        output.document({**found, "warnings": list(warnings)})
     elif done.changed:
         output.line(f"{created(done.stored, branch)}; {counted(len(done.outputs), 'path')} changed")
     else:
         output.line(f"{repo}@{branch}: no change, no commit")
-    for text in done.warnings:
+    for text in warnings:
         output.warn(text)

@@ -151,7 +151,9 @@ def _start_kept(call: Call, spec: MountSpec, word: str, foreground: bool) -> Non
     try:
         _start_layer(call, replace(spec, title=str(revision)), attached, foreground)
     except BaseException:
-        layer.move_to(base)
+        # That it could not be mounted says more than that it is still called after this directory.
+        with suppress(VfsError):
+            layer.move_to(base)
         raise
     output.line(f"{one_line(spec.mountpoint)} shows {revision} with the changes of {one_line(before)}")
 

@@ -15,7 +15,8 @@ from vfs.cli.values import counted
 from vfs.model.revision import Revision
 from vfs.run.declared import parse_strict
 from vfs.run.inputs import parse_input
-from vfs.run.runner import RunResult, run
+from vfs.run.result import RunResult
+from vfs.run.runner import run
 from vfs.run.terms import Terms
 
 # What follows the first word that is no option of ours belongs to the command.

@@ -16,10 +16,10 @@ from vfs.control.dead import clear_dead
 from vfs.control.registry import Registry
 from vfs.errors import DaemonError, UsageError, VfsError
 from vfs.journal.log import Journal
-from vfs.journal.session import note_commit
 from vfs.model.revision import Revision, parse_revision
 from vfs.repo.resolve import resolve
 from vfs.run.code import with_code
+from vfs.run.ending import noted, with_lines
 from vfs.run.shell import ShellEnded, default_shell, shell, shown_at
 from vfs.workspace.attach import shell_layer
 from vfs.workspace.commit import LayerCommit, commit_layer
@@ -75,9 +75,11 @@ def shell_command(
     if not commit and (message or target is not None):
         raise UsageError("shell: -m and -o speak of a commit; they take --commit")
     layer, command = _layer(call, words, kept, max_size)
-    call.kept = f"what was written is in layer {layer.id}"
+    call.kept = _where(layer)
     try:
         ended = shell(call.library(), layer, command=command, invocation=call.command())
+    except VfsError as error:
+        raise error if _drop_unused(layer) else with_lines(error, _where(layer)) from error
     except BaseException:
         _drop_unused(layer)
         raise
@@ -119,17 +121,23 @@ def _layer(call: Call, words: tuple[str, ...], kept: str | None, max_size: str |
     return layer, [raw(word) for word in rest] or default_shell()
 
 
-def _drop_unused(layer: Layer) -> None:
-    """Leave no layer behind where nothing was written."""
+def _drop_unused(layer: Layer) -> bool:
+    """Leave no layer behind where nothing was written; whether there is none now."""
     with suppress(VfsError):
         if layer.base.shell and layer.tip() is None and layer.is_untouched():
             layer.discard()
+            return True
+    return False
+
+
+def _where(layer: Layer) -> str:
+    return f"what was written is in layer {layer.id}"
 
 
 def _tell(ended: ShellEnded) -> None:
     if ended.leftovers:
         output.warn(f"{counted(ended.leftovers, 'process')} outlived the command and were ended")
-    for line in ended.lost:
+    for line in (*ended.lost, *ended.warnings):
         output.warn(line)
 
 
@@ -137,8 +145,11 @@ def _settle(call: Call, layer: Layer, ended: ShellEnded, wish: _Wish) -> None:
     """Commit if that is wanted and the command ended well; keep the layer for as long as something in it is not."""
     if wish.commit and ended.exit_code == 0:
         if ended.lost:
-            raise DaemonError(f"shell: {ended.lost[0]}; nothing was committed, what was written is in layer {layer.id}")
-        _commit(call, layer, ended, wish)
+            raise DaemonError(f"shell: {ended.lost[0]}; nothing was committed; {_where(layer)}")
+        try:
+            _commit(call, layer, ended, wish)
+        except VfsError as error:
+            raise with_lines(error, _where(layer)) from error
     with layer.reachable():
         clean = OpenedLayer(call.library(), layer).is_clean()
     if clean:
@@ -159,31 +170,29 @@ def _commit(call: Call, layer: Layer, ended: ShellEnded, wish: _Wish) -> None:
         record, warnings = with_code(layer_record(journal, layer, command=call.command(), session=ended.session))
         for text in warnings:
             output.warn(text)
-        try:
-            done = commit_layer(
-                call.library(),
-                layer,
-                message=wish.message,
-                author=wish.author,
-                target=wish.target,
-                record=record,
-                progress=watcher,
-            )
-        except VfsError as error:
-            raise type(error)(f"{error}; what was written is in layer {layer.id}") from error
+        done = commit_layer(
+            call.library(),
+            layer,
+            message=wish.message,
+            author=wish.author,
+            target=wish.target,
+            record=record,
+            progress=watcher,
+        )
         tip = layer.tip()
         branch = tip.branch if tip is not None else layer.base.branch
+        missed: tuple[str, ...] = ()
         if done.changed:
-            note_commit(journal, ended.session, stored=done.stored, branch=branch, outputs=done.outputs)
-    _report(done, branch)
+            missed = noted(journal, ended.session, stored=done.stored, branch=branch, outputs=done.outputs)
+    _report(done, branch, missed)
 
 
-def _report(done: LayerCommit, branch: str) -> None:
+def _report(done: LayerCommit, branch: str, missed: tuple[str, ...]) -> None:
     """On standard error: standard output belongs to the command."""
     repo = done.stored.commit.repo
     if done.changed:
         output.note(f"{created(done.stored, branch)}; {counted(len(done.outputs), 'path')} changed")
     else:
         output.note(f"{repo}@{branch}: no change, no commit")
-    for text in done.warnings:
+    for text in (*done.warnings, *missed):
         output.warn(text)
