@@ -12,6 +12,8 @@ from vfs.model.ids import DIGEST_SIZE, Digest
 # What the first record has for a predecessor.
 ORIGIN: Digest = bytes(DIGEST_SIZE)
 _FIXED = struct.Struct("<QqB")
+# What a forged record may hold and no chain: numbers beyond the fields that are hashed.
+_NUMBERS, _TIMES = range(1 << 64), range(-(1 << 63), 1 << 63)
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -26,6 +28,8 @@ class Record(msgspec.Struct, frozen=True):
 
     def intact(self) -> bool:
         """True when the record hashes to what it says, given the predecessor it names."""
+        if self.seq not in _NUMBERS or self.time_ns not in _TIMES:
+            return False
         return chain_hash(self.previous, self.seq, self.time_ns, self.kind, self.body) == self.hash
 
 

@@ -22,6 +22,8 @@ from vfs.model.ids import Digest
 _SEARCHES = 100
 # Places around an altered record that are tried as the one it was written at.
 _NEAR = 64
+# Below all numbers that SQLite can hold but one.
+_LOWEST = -(1 << 63)
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -99,8 +101,11 @@ class _Check:
         self._searches = 0
 
     def run(self) -> Iterator[Problem]:
-        for record in self._journal.records():
+        for record in self._journal.records(after=_LOWEST):
             self.count += 1
+            if record.seq < 1:
+                yield Problem(record.seq, record.seq, "no record has such a number")
+                continue
             yield from self._over_cuts(record.seq)
             if record.seq <= self.head.seq:
                 yield Problem(record.seq, record.seq, "is here, and a checkpoint says that it was taken out")

@@ -151,6 +151,7 @@ TAMPERED: dict[str, tuple[Callable[[Edited], Edited], list[str]]] = {
     "flip first": (lambda one: one.altered(0, time_ns=1), ["record 1: altered"]),
     "flip middle": (lambda one: one.altered(5, body=b"\x91\xa1z"), ["record 6: altered"]),
     "flip last": (lambda one: one.altered(11, kind="gap"), ["record 12: altered"]),
+    "no time": (lambda one: one.altered(5, time_ns=1 << 63), ["record 6: altered"]),
     "drop first": (lambda one: one.without(0), ["record 1: missing"]),
     "drop middle": (lambda one: one.without(4, 5), ["records 5 to 6: missing"]),
     "drop last": (lambda one: one.without(11), ["record 12: missing at the end: the end of the file knows of them"]),

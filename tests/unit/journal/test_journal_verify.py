@@ -45,6 +45,13 @@ def test_an_empty_log_is_sound(journal: Journal) -> None:
     assert verify(journal).sound
 
 
+@pytest.mark.parametrize("seq", [0, -3])
+def test_a_record_below_the_first_is_told_and_vouches_for_nothing(written: Journal, seq: int) -> None:
+    copied = "INSERT INTO records SELECT ?, time_ns, 'checkpoint', body, previous, hash FROM records WHERE seq = 1"
+    _change(written, (copied, (seq,)))
+    assert _problems(written) == [f"record {seq}: no record has such a number"]
+
+
 @pytest.mark.parametrize("seq", [1, 5, COUNT])
 @pytest.mark.parametrize(
     ("column", "value"), [("time_ns", 1), ("kind", "commit"), ("body", b"\x93\xa1s\x00\xa0"), ("previous", b"x" * 32)]
