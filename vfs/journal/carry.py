@@ -24,7 +24,7 @@ from vfs.files.translate import local_error
 from vfs.journal.chain import Record
 from vfs.journal.events import Checkpoint, Cut, decode_event
 from vfs.journal.log import Journal
-from vfs.journal.segment import SEGMENT_FORMAT, Item, Opening, open_segment, write_segment
+from vfs.journal.segment import MAGIC, SEGMENT_FORMAT, Item, Opening, open_segment, write_segment
 from vfs.journal.segment_check import Segment, segment_events, sound_segment
 from vfs.journal.session import user_name
 from vfs.journal.verify import known_cuts, verify
@@ -103,6 +103,11 @@ def import_segment(state_dir: str, path: str) -> tuple[Segment, bool]:
 
 def _copy(path: str, temp: str) -> None:
     with open_segment(path) as source, open(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
+        # What is no segment could fill the disk before that is noticed; a pipe can be read once.
+        magic = source.read(len(MAGIC))
+        if magic != MAGIC:
+            raise Corrupt(f"{path}: not a segment of a journal")
+        target.write(magic)
         shutil.copyfileobj(source, target, 1 << 20)
         target.flush()
         os.fsync(target.fileno())

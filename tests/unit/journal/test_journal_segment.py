@@ -232,6 +232,11 @@ def test_what_is_no_segment_is_refused(tmp_path: Path) -> None:
         check_segment(str(tmp_path / "none"))
 
 
+def test_what_is_no_segment_is_not_copied_first(tmp_path: Path) -> None:
+    with pytest.raises(Corrupt, match="/dev/zero: not a segment of a journal"):
+        import_segment(str(tmp_path / "elsewhere"), "/dev/zero")
+
+
 def test_imported_records_are_beside_the_journal_and_are_listed(exported: str, tmp_path: Path) -> None:
     state = str(tmp_path / "elsewhere")
     found, new = import_segment(state, exported)
