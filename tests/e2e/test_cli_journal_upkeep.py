@@ -13,6 +13,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from vfs.journal.carry import export_segment
+from vfs.journal.events import Gap
+from vfs.journal.log import Journal
 from vfs.journal.record import put_record
 from vfs.model.commit import StoredCommit, decode_commit, encode_commit
 from vfs.model.entry import ChunkList
@@ -47,6 +50,16 @@ def listed(vfs: Vfs, *words: str, **options: Any) -> list[dict[str, Any]]:
 def verified(vfs: Vfs, **options: Any) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(vfs("journal", "verify", "--json", **options).stdout)
     return found
+
+
+def test_what_another_host_wrote_cannot_steer_a_terminal(vfs: Vfs, isolated: Path) -> None:
+    path = isolated / "upkeep-evil.segment"
+    with Journal.open(isolated / "elsewhere") as journal:
+        journal.append([Gap(session="s\x1b[2J", count=1, reason="r\x1b[2J")])
+        export_segment(journal, str(path), selection="all\x1b[2J\n", wanted=lambda record: True)
+    for words in (["show", "--file", path], ["import", path]):
+        said = vfs("journal", *words).stdout
+        assert b"\x1b" not in said and said.count(b"\n") == 1 and b"\\x1b[2J" in said
 
 
 def test_old_runs_go_into_an_archive_and_lineage_stays(vfs: Vfs, texts: str, isolated: Path) -> None:

@@ -12,6 +12,7 @@ import click
 from vfs.cli import options, output
 from vfs.cli.call import Call, pass_call
 from vfs.cli.commits import command_text
+from vfs.cli.names import one_line
 from vfs.cli.parameters import LOCAL_PATH
 from vfs.cli.values import counted, local_time, utc_time
 from vfs.cli.when import WHEN
@@ -164,7 +165,7 @@ def _say_segment(found: Segment, done: str, as_json: bool) -> None:
             }
         )
         return
-    text = f"{counted(found.records, 'record')} of {opening.host} ({opening.selection})"
+    text = one_line(f"{counted(found.records, 'record')} of {opening.host} ({opening.selection})")
     output.line(f"{text} {done}; digest {found.digest.hex()}")
 
 

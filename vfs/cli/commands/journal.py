@@ -11,6 +11,7 @@ from vfs.cli import events, options, output
 from vfs.cli.call import Call, pass_call
 from vfs.cli.commands.runs import session_command
 from vfs.cli.journal_upkeep import compact_command, export_command, import_command, list_command
+from vfs.cli.names import one_line
 from vfs.cli.parameters import LOCAL_PATH
 from vfs.cli.values import counted, local_time, utc_time
 from vfs.errors import Corrupt
@@ -134,7 +135,8 @@ def show(call: Call, last: int | None, session: str | None, kind: str | None, fi
             return
         for record, event in found:
             when = local_time(record.time_ns)
-            output.line(f"{record.seq:>6}  {when}  {event.session}  {record.kind:<13}  {events.summary(event)}")
+            session_id = one_line(event.session)
+            output.line(f"{record.seq:>6}  {when}  {session_id}  {record.kind:<13}  {events.summary(event)}")
 
 
 @journal_command.command("rebuild")
