@@ -32,6 +32,7 @@ HOSTILE = [
     b'"]; click n0 "javascript:alert(1)"',
     b"`code` #35; #quot; %% comment",
     b"-->|x| end",
+    b"%%{init: {'theme': 'forest'}}%%",
     b"]]> <!-- --> ]()",
     b"back\\slash\\",
     b"C:\\New\\Graph\\Edge",
@@ -270,6 +271,7 @@ def _check_mermaid(text: str) -> None:
         # What is left of markup is ours, and each code is one of ours.
         assert "<" not in re.sub(r"<b>|</b>|<br/>", "", label)
         assert "&" not in label
+        assert "%" not in label
         assert "#" not in re.sub(r"#\d+;", "", label)
 
 

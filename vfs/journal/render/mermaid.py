@@ -12,8 +12,9 @@ _SHAPES: dict[Look, tuple[str, str]] = {
     "files": ("[", "]"),
     "lost": ("(", ")"),
 }
-# What has a meaning in a quoted label, a markdown label, or the HTML it is put into. `#` first names the others.
-_CODES = {char: f"#{ord(char)};" for char in '#&<>"`\\;'}
+# What has a meaning in a quoted label, a markdown label, or the HTML it is put into; `%`, as `%%{…}%%` sets options
+# wherever it stands. `#` names the others.
+_CODES = {char: f"#{ord(char)};" for char in '#%&<>"`\\;'}
 
 
 def render_mermaid(graph: Graph, *, full: bool = False) -> str:
