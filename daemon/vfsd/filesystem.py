@@ -148,14 +148,14 @@ class FileSystem:
         return [name for name, _ in self.entry(inode).xattrs]
 
     def some_files(self, count: int) -> list[tuple[int, bytes]]:
-        """Inodes and paths of files in the mount, up to `count` of the first; none where it is not one commit."""
+        """Inodes and paths of files in the mount that have one name; up to `count`, none where it is not one commit."""
         part, found = self._root, list[tuple[int, bytes]]()
         if not isinstance(part, MountedTree):
             return found
         start = part.row(part.top)
         for row in range(start, min(part.tree.entries, start + _ROWS_TRIED)):
             entry = part.tree.entry_at(row)
-            if entry.kind is Kind.FILE and part.shows(entry.path):
+            if entry.kind is Kind.FILE and entry.links is None and part.shows(entry.path):
                 found.append((part.inode(row), part.where(part.inode(row))))
             if len(found) == count:
                 break

@@ -168,6 +168,8 @@ class Operations(pyfuse3.Operations):
     def _attributes(self, node: Node) -> pyfuse3.EntryAttributes:
         entry, out = node.entry, self._blank(node.name_seconds, node.attr_seconds)
         _fill(out, node.inode, _FORMATS[entry.kind] | entry.mode, entry.size, occupied(entry), entry.mtime_ns)
+        if entry.links is not None:
+            out.st_nlink = entry.links.count
         return out
 
     @_guarded
@@ -260,7 +262,7 @@ class Operations(pyfuse3.Operations):
         if ahead is not None:
             return ahead
         lines = await self._ask(self._files.listing, fh, cookie)
-        return lines if isinstance(lines, Lines) else self._ready(lines)
+        return lines if isinstance(lines, Lines) and not lines.counts else self._ready(lines)
 
     def _make_page(self, fh: int, cookie: int) -> _Page:
         return self._ready(self._files.listing(fh, cookie))
@@ -273,6 +275,8 @@ class Operations(pyfuse3.Operations):
             out = self._blank(FOREVER, FOREVER)
             _fill(out, inode, mode, size, stored, mtime)
             ready.append((name, out, cookie))
+        for place, count in lines.counts.items():
+            ready[place][1].st_nlink = count
         return Page(ready, lines.end)
 
     def _reply(self, token: pyfuse3.ReaddirToken, fh: int, page: _Page | Lines, cookie: int) -> tuple[bool, int]:

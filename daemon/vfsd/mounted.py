@@ -11,7 +11,8 @@ from vfs.errors import NotADirectory, PathNotFound
 from vfs.model.entry import Entry, Kind
 from vfs.model.ids import Digest
 from vfs.model.names import printable
-from vfs.tree.tree import Tree
+from vfs.tree.links import first_name
+from vfs.tree.tree import Run, Tree
 from vfsd.entries import Entries
 from vfsd.lines import Lines
 from vfsd.node import FIRST_COOKIE, FOREVER, ROW_BITS, ROW_MASK, Absent, Listed, Node, folder
@@ -35,9 +36,10 @@ class MountedTree:
     """A commit's tree, or what lies at one path of it, below the inode `top`.
 
     The row of an entry makes its inode, except that the topmost entry is `top`, which may be the root of the mount
-    or a made-up name. The tree is opened and numbered when something of it is first asked for; `_lock`
-    guards that moment. Two names of one commit are two regions: the kernel would take one directory that
-    is found under two names for one that was moved.
+    or a made-up name. A file of several names has the inode of the first of them, which is what it is called where
+    only the inode is known, and may lie outside of what is shown. The tree is opened and numbered when something of
+    it is first asked for; `_lock` guards that moment. Two names of one commit are two regions: the kernel would take
+    one directory that is found under two names for one that was moved.
     """
 
     def __init__(
@@ -107,7 +109,7 @@ class MountedTree:
         """The entry of `inode`."""
         if inode == self._top:
             return self._open().entry
-        return self._entries.get(inode) or self._entries.keep(inode, self.tree.entry_at(self.row(inode)))
+        return self._entries.get(inode) or self._entries.keep(inode, _of_inode(self.tree.entry_at(self.row(inode))))
 
     def node(self, inode: int) -> Node:
         """What `inode` is."""
@@ -124,8 +126,9 @@ class MountedTree:
         found = self.tree.locate(_join(self._directory(inode), name))
         if found is None:
             return Absent()
-        child = self.inode(found[0])
-        return Node(child, self._entries.keep(child, found[1]))
+        row, entry = first_name(self.tree, *found)
+        child = self.inode(row)
+        return Node(child, self._entries.keep(child, entry))
 
     def above(self, inode: int) -> Node:
         """The parent of `inode`."""
@@ -138,8 +141,20 @@ class MountedTree:
         """The next children of `inode` that lie in one page, by row, which is the order of their names."""
         first = cookie - _ROW_COOKIE if cookie > FIRST_COOKIE else 0
         run = self.tree.listing(self._directory(inode), first)
+        if run is None:
+            return ()
         # No child is the topmost entry, whose inode is another.
-        return () if run is None else Lines(run, inode=self.inode(run.row), cookie=run.row + 1 + _ROW_COOKIE)
+        cookie = run.row + 1 + _ROW_COOKIE
+        return Lines(run, inode=self.inode(run.row), cookie=cookie, links=self._links(run) if run.leaf.linked else {})
+
+    def _links(self, run: Run) -> dict[int, Node]:
+        """By place in `run`: the files of several names."""
+        found = {}
+        for position in run.leaf.linked_positions(run.start, run.end):
+            place = position - run.start
+            row, entry = first_name(self.tree, run.row + place, run.leaf.entry(position))
+            found[place] = Node(self.inode(row), entry)
+        return found
 
     def shows(self, path: bytes) -> bool:
         """Whether a path of the commit lies in the mount."""
@@ -154,6 +169,12 @@ class MountedTree:
         if entry.kind is not Kind.DIR:
             raise NotADirectory(f"{self.repo}:{printable(entry.path)}: not a directory")
         return entry.path
+
+
+def _of_inode(entry: Entry) -> Entry:
+    """`entry` as what its own row stands for: a file of several names, or one of its own that was taken for another."""
+    links = entry.links
+    return entry if links is None or links.first == entry.path else msgspec.structs.replace(entry, links=None)
 
 
 def _join(directory: bytes, name: bytes) -> bytes:

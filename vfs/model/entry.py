@@ -58,12 +58,28 @@ class ChunkList(msgspec.Struct, frozen=True, gc=False):
         return self.spans if self.level else tuple(ref.length for ref in self.refs)
 
 
+class Links(msgspec.Struct, frozen=True, gc=False):
+    """The names that a file of several has: hard links. A group is the names of one file, in key order.
+
+    `first` is the path of its first name, which stands for the file; `next` that of the name after this one, b"" for
+    the last; `count` how many there are, at least 2. All entries of a group are equal but for path and `next`.
+
+    A count of 0 is a claim on the way into a tree, where the names are counted: all that claim the same `first`, which
+    may be any bytes then, are to be one file.
+    """
+
+    first: bytes
+    next: bytes = b""
+    count: int = 0
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One name in a tree. `path` is relative, without a leading slash; b"" is the root.
 
     For a file `digest` is the BLAKE3 of its whole content and `content` its bytes (when at most
     512) or its chunks; for other kinds both are empty. `target` is set for symlinks only. `size` is
-    bytes of content, the length of the target for a symlink, 0 for a directory.
+    bytes of content, the length of the target for a symlink, 0 for a directory. `links` is set for a file that has
+    other names in the tree.
     """
 
     path: bytes
@@ -75,6 +91,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     content: bytes | ChunkList = b""
     target: bytes = b""
     xattrs: tuple[tuple[bytes, bytes], ...] = ()
+    links: Links | None = None
 
     @property
     def name(self) -> bytes:
@@ -87,9 +104,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         return self.path.rpartition(b"/")[0]
 
     def same_as(self, other: Entry) -> bool:
-        """True when a user would see no difference: all but where the bytes are stored."""
+        """True when a user would see no difference at this path: all but its other names and where the bytes are."""
         return self.identity() == other.identity()
 
     def identity(self) -> tuple[object, ...]:
-        """The values that make this entry what it is, without locations."""
+        """The values that make this entry what it is, without locations and other names."""
         return (self.path, self.kind, self.mode, self.mtime_ns, self.size, self.digest, self.target, self.xattrs)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, islice
 from operator import lt
 
-from vfs.errors import Corrupt
-from vfs.model.names import NAME_MAX, PATH_MAX
+from vfs.errors import Corrupt, InvalidName, NameTooLong
+from vfs.model.entry import Kind
+from vfs.model.names import NAME_MAX, PATH_MAX, check_path
+from vfs.tree.keys import key_of
 from vfs.tree.layout import LEAF_MAX, LeafColumns
 
 
@@ -41,3 +43,23 @@ def check_parents(paths: Sequence[bytes], *, what: str) -> None:
     long = any(len(path) > NAME_MAX and max(map(len, path.split(b"/"))) > NAME_MAX for path in below)
     if long or (below and (b"//" in line or b"/./" in line or b"/../" in line)):
         raise Corrupt(f"{what}: a directory path is not one")
+
+
+def check_links(columns: LeafColumns, path: Callable[[int], bytes], *, what: str) -> None:
+    """Corrupt unless all other names that a leaf tells of can be those of one of its files, in key order."""
+    for position, (first, following, count) in columns.links.items():
+        if not 0 <= position < len(columns.kinds) or columns.kinds[position] != Kind.FILE:
+            raise Corrupt(f"{what}: a hard link is no file")
+        own = key_of(path(position))
+        # The kernel counts them in 32 bits.
+        if not 2 <= count < 2**32 or not (first or following):
+            raise Corrupt(f"{what}: an impossible number of hard links")
+        if (first and key_of(_checked(first, what)) >= own) or (following and key_of(_checked(following, what)) <= own):
+            raise Corrupt(f"{what}: hard links out of order")
+
+
+def _checked(path: bytes, what: str) -> bytes:
+    try:
+        return check_path(path)
+    except (InvalidName, NameTooLong) as error:
+        raise Corrupt(f"{what}: a hard link has no possible path") from error

@@ -59,6 +59,12 @@ def split_digests(data: bytes, *, count: int, what: str) -> list[bytes]:
     return [data[i : i + DIGEST_SIZE] for i in range(0, len(data), DIGEST_SIZE)]
 
 
+def encode_columns(tag: str, columns: msgspec.Struct) -> bytes:
+    """`columns` as an array behind `tag`, without the last one when that is empty."""
+    values = msgspec.structs.astuple(columns)
+    return msgspec.msgpack.encode((tag, *(values if values[-1] else values[:-1])))
+
+
 class LocationColumns(msgspec.Struct, frozen=True, array_like=True):
     """Where the blobs named in a page lie, in the order the page names them; holes are left out.
 

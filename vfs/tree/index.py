@@ -10,7 +10,15 @@ import msgspec
 
 from vfs.errors import Corrupt
 from vfs.model.entry import BlobRef
-from vfs.tree.columns import U64, LocationReader, LocationWriter, pack_ints, split_digests, unpack_ints
+from vfs.tree.columns import (
+    U64,
+    LocationReader,
+    LocationWriter,
+    encode_columns,
+    pack_ints,
+    split_digests,
+    unpack_ints,
+)
 
 INDEX_MAX = 1024
 # Names of at most 255 bytes below paths of at most 4,095, each byte escaped to two at worst.
@@ -19,7 +27,10 @@ DEPTH_MAX = 12
 
 
 class Child(msgspec.Struct, frozen=True, gc=False):
-    """One page as its parent sees it. `level` 0 is a leaf; `last` the last key below it."""
+    """One page as its parent sees it. `level` 0 is a leaf; `last` the last key below it.
+
+    `linked`: entries that are names of files that have several.
+    """
 
     level: int
     last: bytes
@@ -27,12 +38,14 @@ class Child(msgspec.Struct, frozen=True, gc=False):
     entries: int
     files: int
     size: int
+    linked: int = 0
 
 
 class IndexColumns(msgspec.Struct, frozen=True, array_like=True, tag="index"):
     """The logical section of an index page of `level` ≥ 1, one value per child in key order.
 
-    `last` are the last keys, `digests` 32 bytes each, `entries`, `files` and `sizes` u64 totals.
+    `last` are the last keys, `digests` 32 bytes each, `entries`, `files` and `sizes` u64 totals, and so is `linked`:
+    names of files that have several. Where there are none that is not written.
     """
 
     level: int
@@ -41,6 +54,7 @@ class IndexColumns(msgspec.Struct, frozen=True, array_like=True, tag="index"):
     entries: bytes
     files: bytes
     sizes: bytes
+    linked: bytes = b""
 
 
 def encode_index(children: list[Child]) -> tuple[bytes, bytes]:
@@ -55,8 +69,9 @@ def encode_index(children: list[Child]) -> tuple[bytes, bytes]:
         entries=pack_ints(U64, [child.entries for child in children]),
         files=pack_ints(U64, [child.files for child in children]),
         sizes=pack_ints(U64, [child.size for child in children]),
+        linked=pack_ints(U64, [child.linked for child in children]) if any(child.linked for child in children) else b"",
     )
-    return msgspec.msgpack.encode(columns), locations.encode()
+    return encode_columns("index", columns), locations.encode()
 
 
 class Index:
@@ -77,6 +92,8 @@ class Index:
         self._digests = split_digests(columns.digests, count=self.count, what=what)
         self._files = unpack_ints(U64, columns.files, count=self.count, what=what)
         self._sizes = unpack_ints(U64, columns.sizes, count=self.count, what=what)
+        linked = columns.linked or bytes(8 * self.count)
+        self._linked = unpack_ints(U64, linked, count=self.count, what=what)
         self._locations = LocationReader(location, refs=self.count, pages=self.count, what=what)
         self._children: list[Child | None] = [None] * self.count
         self.weight = sum(map(len, self.last)) + 250 * self.count
@@ -96,6 +113,11 @@ class Index:
         """Bytes of content below this page."""
         return sum(self._sizes)
 
+    @property
+    def linked(self) -> int:
+        """Names below this page of files that have several."""
+        return sum(self._linked)
+
     def child(self, position: int) -> Child:
         """The child at `position`."""
         child = self._children[position]
@@ -106,7 +128,8 @@ class Index:
     def _describe(self, position: int) -> Child:
         ref = self._locations.ref(position, self._digests[position], self._locations.page_lengths[position])
         entries = self.starts[position + 1] - self.starts[position]
-        return Child(self.level - 1, self.last[position], ref, entries, self._files[position], self._sizes[position])
+        files, size, linked = self._files[position], self._sizes[position], self._linked[position]
+        return Child(self.level - 1, self.last[position], ref, entries, files, size, linked)
 
     def for_key(self, key: bytes) -> int:
         """The position of the only child that may hold `key`; `count` when it is past the last."""

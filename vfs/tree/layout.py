@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from vfs.model.entry import ChunkList, Entry, Kind
-from vfs.tree.columns import I64, NO_DIGEST, U16, U64, LocationWriter, pack_ints
+from vfs.tree.columns import I64, NO_DIGEST, U16, U64, LocationWriter, encode_columns, pack_ints
 from vfs.tree.keys import escape
 
 LEAF_MAX = 4096
@@ -32,7 +32,9 @@ class LeafColumns(msgspec.Struct, frozen=True, array_like=True, tag="leaf"):
     `dirs` are the escaped parent paths in order and `counts` how many entries each has here; `names`
     are joined by `/`; `kinds` one byte, `modes` u16, `mtimes` i64 ns, `sizes` u64. For files alone:
     `digests` (32 bytes each) and `shapes` (one byte). `inline`, `lists` and `targets` hold one item per
-    file or symlink that has one; `xattrs` maps an entry's position to its pairs.
+    file or symlink that has one; `xattrs` maps an entry's position to its pairs. `links` maps the position of a file
+    of several names to the first of them (b"" for this one), the next one (b"" for none) and their number; where the
+    page has no such file the field is not written.
     """
 
     dirs: list[bytes]
@@ -48,6 +50,7 @@ class LeafColumns(msgspec.Struct, frozen=True, array_like=True, tag="leaf"):
     lists: list[ListColumns]
     targets: list[bytes]
     xattrs: dict[int, list[tuple[bytes, bytes]]]
+    links: dict[int, tuple[bytes, bytes, int]] = {}
 
 
 def _shape(entry: Entry) -> int:
@@ -77,6 +80,14 @@ def _groups(entries: list[Entry]) -> tuple[list[bytes], list[int]]:
     return dirs, counts
 
 
+def _links(entries: list[Entry]) -> dict[int, tuple[bytes, bytes, int]]:
+    return {
+        row: (b"" if entry.links.first == entry.path else entry.links.first, entry.links.next, entry.links.count)
+        for row, entry in enumerate(entries)
+        if entry.links is not None
+    }
+
+
 def encode_leaf(entries: list[Entry]) -> tuple[bytes, bytes]:
     """The logical and the location section of a leaf that holds `entries`, which are in key order."""
     dirs, counts = _groups(entries)
@@ -104,5 +115,6 @@ def encode_leaf(entries: list[Entry]) -> tuple[bytes, bytes]:
         lists=lists,
         targets=[entry.target for entry in entries if entry.kind is Kind.SYMLINK],
         xattrs={row: list(entry.xattrs) for row, entry in enumerate(entries) if entry.xattrs},
+        links=_links(entries),
     )
-    return msgspec.msgpack.encode(columns), locations.encode()
+    return encode_columns("leaf", columns), locations.encode()

@@ -12,9 +12,9 @@ from itertools import accumulate, compress
 import msgspec
 
 from vfs.errors import Corrupt
-from vfs.model.entry import INLINE_MAX, MODE_MASK, BlobRef, ChunkList, Entry, Kind
+from vfs.model.entry import INLINE_MAX, MODE_MASK, BlobRef, ChunkList, Entry, Kind, Links
 from vfs.model.ids import DIGEST_SIZE
-from vfs.tree.checks import check_names, check_parents
+from vfs.tree.checks import check_links, check_names, check_parents
 from vfs.tree.columns import (
     I64,
     NO_DIGEST,
@@ -83,6 +83,8 @@ class Leaf:
         self._modes = unpack_ints(U16, columns.modes, count=self.count, what=what)
         self._lists = [self._decode_list(chunks) for chunks in columns.lists]
         self._check_content()
+        if columns.links:
+            check_links(columns, self.path, what=what)
         refs = columns.shapes.count(ONE_CHUNK) + sum(chunks.located for chunks in self._lists)
         pages = sum(len(chunks.digests) for chunks in self._lists if chunks.level)
         self._locations = LocationReader(location, refs=refs, pages=pages, what=what)
@@ -125,6 +127,10 @@ class Leaf:
     def key(self, position: int) -> bytes:
         """The key of the entry at `position`."""
         return self._columns.dirs[bisect_right(self._starts, position) - 1] + b"\0" + self.names[position]
+
+    def path(self, position: int) -> bytes:
+        """The path of the entry at `position`."""
+        return self._prefixes[bisect_right(self._starts, position) - 1] + self.names[position]
 
     def find(self, parent: bytes, name: bytes) -> int | None:
         """The position of `name` in the directory whose escaped path is `parent`, or None."""
@@ -172,7 +178,22 @@ class Leaf:
             content=content,
             target=target,
             xattrs=self._xattrs(position) if columns.xattrs else (),
+            links=self.links(position) if columns.links else None,
         )
+
+    @property
+    def linked(self) -> int:
+        """How many entries here are names of files that have several."""
+        return len(self._columns.links)
+
+    def links(self, position: int) -> Links | None:
+        """The other names of the file at `position`, None when it has none."""
+        found = self._columns.links.get(position)
+        return None if found is None else Links(found[0] or self.path(position), *found[1:])
+
+    def linked_positions(self, start: int, end: int) -> list[int]:
+        """The positions from `start` to before `end` that are names of files that have several, in order."""
+        return sorted(position for position in self._columns.links if start <= position < end)
 
     def file_names(self, positions: Iterable[int]) -> Iterator[tuple[bytes, bytes]]:
         """(path, digest) of the regular files at `positions`, which rise; no entries are made."""

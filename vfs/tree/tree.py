@@ -54,9 +54,10 @@ class Tree:
         if self._top is None:
             page = self.pages.get(self.root_ref)
             if isinstance(page, Leaf):
-                self._top = Child(0, page.last, self.root_ref, page.count, page.files, page.size)
+                self._top = Child(0, page.last, self.root_ref, page.count, page.files, page.size, page.linked)
             else:
-                self._top = Child(page.level, page.last[-1], self.root_ref, page.entries, page.files, page.size)
+                totals = (page.entries, page.files, page.size, page.linked)
+                self._top = Child(page.level, page.last[-1], self.root_ref, *totals)
         return self._top
 
     @property
