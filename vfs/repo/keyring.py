@@ -101,8 +101,9 @@ class Keyring:
         key = signer.key
         if self._has(key.id, _PRIVATE):
             raise AlreadyExists(f"key {key.id}: is here already")
-        self._write(key.id, _PRIVATE, signer.pem(passphrase))
+        # The public half first: keys are found by it, and a private one alone could be neither used nor deleted.
         self.add(key)
+        self._write(key.id, _PRIVATE, signer.pem(passphrase))
         self.trust(key)
 
     def trust(self, key: PublicKey) -> None:

@@ -85,7 +85,7 @@ class Judge:
         if not holds(signature, stored.commit.repo, stored.id):
             raise Corrupt(f"{what}: does not sign this commit: altered, or of another one")
         key = self._trusted.get(signature.key)
-        named = key or self._known.get(signature.key)
+        named = self._known.get(signature.key) or key
         standing = Standing.TRUSTED if key is not None else Standing.UNKNOWN
         return Judged(found.key, standing, name, named.comment if named else "", signature.time_ns)
 

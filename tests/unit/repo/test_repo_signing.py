@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from vfs.config.settings import Settings, default_settings
-from vfs.errors import AlreadyExists, Corrupt, LocalDenied, NotFound, Refused, StoreError, UsageError
+from vfs.errors import AlreadyExists, Corrupt, LocalDenied, LocalIOError, NotFound, Refused, StoreError, UsageError
 from vfs.model.commit import StoredCommit
 from vfs.model.publickey import PublicKey, clean_comment, parse_line
 from vfs.model.revision import parse_revision
@@ -238,6 +238,27 @@ def test_private_keys_are_private_and_locked(ring: Keyring, ada: Signer) -> None
     path.chmod(0o640)
     with pytest.raises(LocalDenied, match="chmod 600"):
         ring.unlock(held, lambda key: b"secret")
+
+
+def test_a_key_that_could_not_be_kept_whole_leaves_no_private_half(ring: Keyring, ada: Signer) -> None:
+    blocked = ring.path / f"{ada.key.id}.pub"
+    blocked.mkdir(parents=True)
+    with pytest.raises(LocalIOError):
+        ring.add_private(ada, passphrase=None)
+    assert [path.suffix for path in ring.path.iterdir()] == [".pub"]
+    blocked.rmdir()
+    ring.add_private(ada, passphrase=None)
+    assert ring.find("ada").private
+
+
+def test_the_comment_given_last_is_what_a_trusted_key_is_called(
+    ring: Keyring, stored: tuple[Library, StoredCommit], ada: Signer
+) -> None:
+    sign(*stored, ada)
+    ring.trust(ada.key)
+    ring.add(PublicKey(ada.key.raw, "Countess"))
+    (found,) = Judge(ring.trusted(), ring.known()).all(*stored)
+    assert (found.standing, found.comment) == (Standing.TRUSTED, "Countess")
 
 
 def test_keys_are_found_by_id_its_start_and_comment(ring: Keyring, ada: Signer) -> None:
