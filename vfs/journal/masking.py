@@ -12,9 +12,11 @@ from functools import lru_cache
 
 MASK = b"***"
 # Anywhere in a name, whatever is around it.
-_ALWAYS = re.compile(r"passw(or)?d|passphrase|passcode|secret|credential|api[-_.]?key|authtoken|bearer|cookie")
+_ALWAYS = re.compile(
+    r"passw(or)?d|passphrase|passcode|secret|credential|authorization|api[-_.]?key|authtoken|bearer|cookie"
+)
 # As a part of a name, parts being divided by `-`, `_`, `.` or a capital letter.
-_PARTS = frozenset({"pass", "pwd", "pw", "token", "auth", "authorization", "pat", "jwt", "otp", "pin"})
+_PARTS = frozenset({"pass", "pwd", "pw", "token", "auth", "pat", "jwt", "otp", "pin"})
 _KEYS = re.compile(
     r"(access|account|admin|auth|client|decryption|deploy|encryption|license|master|private|shared|signing|ssh|"
     r"storage|subscription)[-_.]?key"
@@ -32,7 +34,7 @@ _QUOTES = frozenset({b'"', b"'"})
 _OTHER_OPTION = re.compile(rb"--\S|-\S?(?!\S)")
 # The same within text (shell scripts, JSON, source code, URLs): a name, what divides, then the value up to where a
 # shell, JSON or a URL ends it; a quote that is not closed goes on to the end.
-_NAMED = re.compile(rb"""(?<![\w.-])(-{0,2})([A-Za-z_][\w.-]*)(["']?\s*[:=]+\s*|\s+)(?=\S)""")
+_NAMED = re.compile(rb"""(?<![\w.-])(-{0,2})([A-Za-z_][\w.-]*)(["']?\]?\s*[:=]+\s*|\s+)(?=\S)""")
 _VALUE = re.compile(
     rb"""(?:(?:Bearer|Basic|Token)\s+)?"""
     rb"""(?:"(?:[^"\\]|\\.)*(?:"|\Z)|'[^']*(?:'|\Z)|\\.|[^\s;&|<>()"',}\]\\])+""",
