@@ -19,6 +19,11 @@ class Difference(msgspec.Struct, frozen=True):
     old: Entry | None
     new: Entry | None
 
+    @property
+    def only_links(self) -> bool:
+        """True when nothing but the other names of the file differs."""
+        return self.old is not None and self.new is not None and self.old.same_as(self.new)
+
 
 def diff(a: Tree, b: Tree, *, prefix: bytes = b"") -> Iterator[Difference]:
     """The differences from `a` to `b` at and below `prefix`, in key order."""
@@ -36,7 +41,7 @@ def diff(a: Tree, b: Tree, *, prefix: bytes = b"") -> Iterator[Difference]:
 
 def _difference(old: Entry | None, new: Entry | None) -> Difference | None:
     some = new or old
-    if some is None or (old is not None and new is not None and old.same_as(new)):
+    if some is None or (old is not None and new is not None and old.same_as(new) and old.links == new.links):
         return None
     return Difference(some.path, old, new)
 

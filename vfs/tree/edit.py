@@ -1,7 +1,7 @@
 """A changed tree from a tree and changes: untouched leaves are taken over by reference.
 
 The work is proportional to the changes and to the number of index pages; an edit of one entry writes
-one leaf and the pages above it.
+one leaf and the pages above it, and where it is a name of a file of several, the leaves of the others.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class _Editor:
     """
 
     def __init__(self, tree: Tree | None, sink: PageSink, removed: Iterable[bytes]) -> None:
-        self._writer = TreeWriter(sink)
+        self._writer = TreeWriter(sink, tree)
         self._tree = tree
         self._base = tree.leaf_refs() if tree else iter(())
         self._next_leaf: tuple[int, Child] | None = next(self._base, None)
@@ -155,6 +155,8 @@ class _Editor:
         replaced = bool(self._rows) and self._rows[-1][0] == key
         if replaced:
             old = self._rows.pop()[1]
+            if old.links is not None:
+                self._writer.lose(old)
             if old.kind is Kind.DIR and entry.kind is not Kind.DIR:
                 self._drop_below(entry.path)
         self._writer.add(entry)
@@ -179,9 +181,11 @@ class _Editor:
         while self._rows and (key is None or self._rows[-1][0] < key):
             row_key, entry = self._rows.pop()
             if not self._is_dropped(row_key):
-                self._writer.add(entry)
+                self._writer.add(entry, kept=True)
+            else:
+                self._writer.lose(entry)
         if self._rows and key is not None and self._rows[-1][0] == key and self._is_dropped(key):
-            self._rows.pop()
+            self._writer.lose(self._rows.pop()[1])
 
     def _take_leaf(self, key: bytes | None) -> None:
         """The next base leaf: taken over whole, dropped whole, or opened into rows."""
@@ -191,6 +195,7 @@ class _Editor:
         self._next_leaf = next(self._base, None)
         fate = self._fate(floor, child.last)
         if fate == "drop":
+            self._lose(child)
             return
         before_key = key is None or child.last < key
         if fate == "keep" and before_key and self._writer.at_boundary and ends_leaf(child.last, child.entries):
@@ -198,6 +203,14 @@ class _Editor:
             return
         leaf = self._tree.pages.leaf(child)
         self._rows = [(leaf.key(i), leaf.entry(i)) for i in range(leaf.count - 1, -1, -1)]
+
+    def _lose(self, child: Child) -> None:
+        """A leaf is dropped: who is linked with a name in it has to know."""
+        if child.linked:
+            assert self._tree is not None
+            leaf = self._tree.pages.leaf(child)
+            for position in leaf.linked_positions(0, leaf.count):
+                self._writer.lose(leaf.entry(position))
 
     def _fate(self, floor: bytes, last: bytes) -> Literal["keep", "drop", "mixed"]:
         """What the dropped ranges leave of the keys above `floor` up to `last`."""

@@ -88,8 +88,11 @@ def _links(entries: list[Entry]) -> dict[int, tuple[bytes, bytes, int]]:
     }
 
 
-def encode_leaf(entries: list[Entry]) -> tuple[bytes, bytes]:
-    """The logical and the location section of a leaf that holds `entries`, which are in key order."""
+def encode_leaf(entries: list[Entry], *, linked: bool = True) -> tuple[bytes, bytes]:
+    """The logical and the location section of a leaf that holds `entries`, which are in key order.
+
+    `linked` is False where none of them is known to have `links`.
+    """
     dirs, counts = _groups(entries)
     files = [entry for entry in entries if entry.kind is Kind.FILE]
     shapes = bytes(map(_shape, files))
@@ -115,6 +118,6 @@ def encode_leaf(entries: list[Entry]) -> tuple[bytes, bytes]:
         lists=lists,
         targets=[entry.target for entry in entries if entry.kind is Kind.SYMLINK],
         xattrs={row: list(entry.xattrs) for row, entry in enumerate(entries) if entry.xattrs},
-        links=_links(entries),
+        links=_links(entries) if linked else {},
     )
     return encode_columns("leaf", columns), locations.encode()
