@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from journal_world import T0, World, a_record
 from journal_world import given as as_inputs
 
+from vfs.journal.blame import blame
 from vfs.journal.graph import CommitNode, FilesNode, Graph
+from vfs.journal.impact import impact
 from vfs.journal.lineage import down, up
 from vfs.journal.render.about import About
 from vfs.journal.render.formats import render
@@ -247,7 +249,27 @@ def test_downwards_lists_what_was_made(exported: Exported) -> None:
 
 def test_one_file_says_how_to_check_it(exported: Exported) -> None:
     graph = up(exported.world.library, exported.world.resolved(exported.thumbs, b"small/0003.png"))
-    assert f"vfs cat thumbs@{exported.thumbs.id.hex()}:small/0003.png | b3sum" in check(report(graph)).text()
+    said = check(report(graph)).text()
+    for command in ("vfs cat {} | b3sum", "vfs lineage {} --format json"):
+        assert command.format(f"thumbs@{exported.thumbs.id.hex()}:small/0003.png") in said
+
+
+def test_the_same_question_is_what_to_type(exported: Exported) -> None:
+    library, resolved = exported.world.library, exported.world.resolved
+    first = f"images@{exported.first.id.hex()}"
+    assert f"vfs lineage --down {first} --format json" in check(report(down(library, resolved(exported.first)))).text()
+    asked = impact(library, resolved(exported.first, b"cat/0001.jpg"))
+    assert f"vfs impact {first}:cat/0001.jpg --format json" in check(report(asked)).text()
+    # A name that is not UTF-8 cannot be typed as it is shown.
+    hidden = check(report(impact(library, resolved(exported.first, HOSTILE[3])))).text()
+    assert "vfs impact" not in hidden and "vfs cat" not in hidden and "vfs verify" in hidden
+
+
+def test_versions_say_in_which_order_they_are(exported: Exported) -> None:
+    library, resolved = exported.world.library, exported.world.resolved
+    for path, order in ((b"cat/0001.jpg", "The newest first"), (b"cat", "By name")):
+        page = check(report(blame(library, resolved(exported.images, path))))
+        assert order in page.texts["caption"]
 
 
 def test_long_lists_are_cut_and_counted(exported: Exported) -> None:

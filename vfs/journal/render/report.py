@@ -7,6 +7,7 @@ the commit and its record alone, so that the same question gives the same page.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 
 from vfs import __version__
 from vfs.journal.graph import CommitNode, Graph, RunNode
@@ -144,28 +145,35 @@ def _glance(story: Facts, root: CommitNode | None, about: About) -> Html:
 def _verify(root: CommitNode | None, story: Facts) -> Html:
     if root is None:
         return Html("")
-    revision = f"{words.plain(root.repo)}@{root.commit.hex()}"
-    maker = story.maker(root)
-    steps = [
-        (
-            f"vfs verify {revision}",
-            "reads every byte of this version and compares it with the fingerprints it was stored under",
-        ),
-        (f"vfs lineage {revision} --format json", "gives this record again, complete, for programs"),
-    ]
-    if story.graph.path:
-        one = shlex.quote(f"{revision}:{printable(story.graph.path)}")
-        steps.append(
-            (f"vfs cat {one} | b3sum", "prints the fingerprint of this file, with a tool that is not part of vfs")
-        )
-    if maker is not None and maker.kind == "run":
-        steps.append(
-            (f"vfs rerun {revision} --verify", "runs the program again on the same files and compares what it writes")
-        )
-    rows: list[tuple[Child, ...]] = [(command, means) for command, means in steps]
+    rows: list[tuple[Child, ...]] = [(command, means) for command, means in _steps(root, story)]
     return section(
         "verify", "How to verify", el("p", _VERIFY), table("Commands", ("Type", "What it does"), rows, code=(0,))
     )
+
+
+def _steps(root: CommitNode, story: Facts) -> Iterator[tuple[str, str]]:
+    revision = f"{words.plain(root.repo)}@{root.commit.hex()}"
+    yield (
+        f"vfs verify {revision}",
+        "reads every byte of this version and compares it with the fingerprints it was stored under",
+    )
+    yield from _steps_of_path(revision, story.graph)
+    maker = story.maker(root)
+    if maker is not None and maker.kind == "run":
+        yield f"vfs rerun {revision} --verify", "runs the program again on the same files and compares what it writes"
+
+
+def _steps_of_path(revision: str, graph: Graph) -> Iterator[tuple[str, str]]:
+    path = graph.path or b""
+    if printable(path).encode() != path:
+        # What cannot be shown cannot be typed either.
+        return
+    asked = shlex.quote(f"{revision}:{printable(path)}") if path else revision
+    direction = " --down" if graph.subject == "lineage" and graph.direction == "down" else ""
+    yield f"vfs {graph.subject}{direction} {asked} --format json", "gives this record again, complete, for programs"
+    if path:
+        means = "prints the fingerprint, where it is a file, with a tool that is not part of vfs"
+        yield f"vfs cat {asked} | b3sum", means
 
 
 _VERIFY = (

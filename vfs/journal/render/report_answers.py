@@ -24,7 +24,8 @@ def versions(story: Facts, *, full: bool) -> Html:
         rows.append((version.path, made, when, version.kind, version.digest.hex()))
     heads = ("Path", "Made by", "When", "Kind", "Fingerprint (BLAKE3)")
     left = _left(len(found) - len(rows))
-    return section("versions", "Versions", table("The newest first", heads, rows, code=(0, 1, 4)), left)
+    order = "The newest first" if all(version.path == story.graph.path for version in found) else "By name"
+    return section("versions", "Versions", table(order, heads, rows, code=(0, 1, 4)), left)
 
 
 def consequences(story: Facts, *, full: bool) -> Html:
