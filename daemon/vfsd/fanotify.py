@@ -5,31 +5,40 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from vfsd.events import ADD, EVENT, FILESYSTEM, ONDIR, OPEN, OPEN_PERM, REMOVE, VERSION, Queue
-from vfsd.shim import BATCH, SHIM, Shim
+from vfsd.shim import SHIM, Columns, Shim
 
-# In the place of a descriptor: reports were lost.
-LOST = -2
+# In an inode number: it is that of a directory.
+DIRECTORY = 1 << 62
+# In the place of a descriptor: the open is not held, reports were lost, one could not be made.
+LET_GO, LOST, UNMADE = -1, -2, -3
+# Reports taken at once without the shim, as each holds a descriptor meanwhile.
+_BATCH = 64
+_NOBODY = array("i")
 
 
-class Told(NamedTuple):
-    """An open: by which process (thread group), of which inode, 0 for what is neither a file nor a directory.
+class Opens(NamedTuple):
+    """Opens in their order, a row each: the inode, by which process (thread group), the descriptor of one that is held.
 
-    `fd` is -1, but the descriptor by which an open that is held is let go, or `LOST` where reports were.
+    The inode is 0 for what is neither a file nor a directory, and has `DIRECTORY` in it for one. `fds` has one of
+    the numbers above for an open that is not held.
     """
 
-    pid: int
-    inode: int
-    fd: int
-    directory: bool
+    inodes: array[int]
+    pids: array[int]
+    fds: array[int]
 
     @property
-    def held(self) -> bool:
-        """Whether the process waits."""
-        return self.fd >= 0
+    def held(self) -> list[int]:
+        """Descriptors of the opens whose processes wait."""
+        return [fd for fd in self.fds if fd >= 0]
+
+
+_NONE = Opens(array("Q"), array("i"), array("i"))
 
 
 class Fanotify:
@@ -40,7 +49,8 @@ class Fanotify:
 
     def __init__(self, path: str, *, bounded: bool = False, shim: Shim = SHIM) -> None:
         """`path` is on the file system; `bounded`: the system's limit on the queue. OSError where it is not allowed."""
-        self._take = shim.opens or take
+        self._take = shim.reports or take
+        self._room = Columns.make()
         self._path = os.fsencode(path)
         self._queue = Queue(bounded=bounded)
         self.holds = True
@@ -57,10 +67,11 @@ class Fanotify:
         self._queue.mark(REMOVE | FILESYSTEM, old, self._path)
         self.holds = wanted
 
-    def go(self, told: Told) -> None:
-        """Let a held open go on."""
-        self._queue.allow(told.fd)
-        os.close(told.fd)
+    def go(self, held: Iterable[int]) -> None:
+        """Let held opens go on, by their descriptors."""
+        for fd in held:
+            self._queue.allow(fd)
+            os.close(fd)
 
     def fileno(self) -> int:
         """The descriptor to poll."""
@@ -70,33 +81,46 @@ class Fanotify:
         """How many events are in the queue."""
         return self._queue.waiting()
 
-    def read(self) -> Sequence[Told]:
-        """Up to 64 events, none when the queue is empty; OSError when one was lost to a failure."""
+    def read(self, *, familiar: array[int] = _NOBODY, patience_ns: int = 0) -> Opens:
+        """Some thousand opens at most, none when the queue is empty; OSError.
+
+        While none but `familiar` processes open files, and none is held, what comes within `patience_ns` is taken too.
+        """
         try:
-            found = self._take(self._queue.fileno())
+            count = self._take(self._queue.fileno(), self._room, familiar, patience_ns)
         except BlockingIOError:
-            return ()
-        if any(version != VERSION for _, _, _, version, _, _ in found):
-            raise OSError(errno.EPROTO, "events of another version")
-        return [Told(pid, inode, fd, bool(directory)) for inode, pid, fd, _, _, directory in found]
+            return _NONE
+        return Opens(*(column[:count] for column in self._room))
 
     def close(self) -> None:
         """Forget what is in the queue; whoever is held goes on."""
         self._queue.close()
 
 
-def take(queue: int) -> list[tuple[int, int, int, int, int, int]]:
-    """What `Shim.opens` does, in Python: three system calls an event, for each of which others get their turn."""
-    events = list(EVENT.iter_unpack(os.read(queue, EVENT.size * BATCH)))
-    return [_told(pid, fd, version, bool(mask & OPEN_PERM)) for _, version, _, _, mask, fd, pid in events]
+def take(queue: int, room: Columns, familiar: array[int], patience_ns: int) -> int:
+    """What `Shim.reports` does, in Python and without patience: three system calls an event."""
+    try:
+        events = list(EVENT.iter_unpack(os.read(queue, EVENT.size * _BATCH)))
+    except BlockingIOError:
+        raise
+    except OSError:
+        room.inodes[0], room.pids[0], room.fds[0] = 0, 0, UNMADE
+        return 1
+    if any(version != VERSION for _, version, *_ in events):
+        raise OSError(errno.EPROTO, "events of another version")
+    for row, (_, _, _, _, mask, fd, pid) in enumerate(events):
+        held = bool(mask & OPEN_PERM)
+        room.inodes[row], room.pids[row] = _inode(fd), pid
+        room.fds[row] = LOST if fd < 0 else fd if held else LET_GO
+        if fd >= 0 and not held:
+            os.close(fd)
+    return len(events)
 
 
-def _told(pid: int, fd: int, version: int, held: bool) -> tuple[int, int, int, int, int, int]:
+def _inode(fd: int) -> int:
     if fd < 0:
-        return 0, pid, LOST, version, held, False
+        return 0
     found = os.fstat(fd)
-    if not held:
-        os.close(fd)
-    directory = stat.S_ISDIR(found.st_mode)
-    inode = found.st_ino if directory or stat.S_ISREG(found.st_mode) else 0
-    return inode, pid, fd if held else -1, version, held, directory
+    if stat.S_ISDIR(found.st_mode):
+        return found.st_ino | DIRECTORY
+    return found.st_ino if stat.S_ISREG(found.st_mode) else 0

@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <sys/fanotify.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BACKGROUND 64
@@ -219,35 +220,96 @@ __attribute__((visibility("default"))) size_t vfs_shim_push(size_t count, const 
 	return count;
 }
 
-struct told {
-	uint64_t inode;
-	int32_t pid, fd;
-	uint32_t version, held, directory;
+/* In a column of inodes: the open of a directory. In one of descriptors: an open that is not held; reports that the
+ * queue had no room for; one that could not be made. */
+#define DIRECTORY ((uint64_t)1 << 62)
+enum { LET_GO = -1, LOST = -2, UNMADE = -3 };
+#define AT_ONCE 64
+#define NAP_NS 1000000
+
+struct column {
+	uint64_t *inodes;
+	int32_t *pids, *fds;
 };
 
-/* Take up to `most` (at most 64) reports of opens from a fanotify descriptor. `inode` is 0 for what is neither a
- * regular file nor a directory; `fd` stays open where the open is held, else it is closed and -1; -2 for the report that
- * some were lost. How many, or -errno. */
-__attribute__((visibility("default"))) long vfs_shim_reports(int queue, struct told *told, size_t most)
+struct familiar {
+	const int32_t *pids;
+	size_t count;
+};
+
+static int is_familiar(const struct familiar *familiar, int32_t pid)
 {
-	struct fanotify_event_metadata events[64];
-	size_t room = (most < 64 ? most : 64) * sizeof events[0];
-	ssize_t size = read(queue, events, room);
-	if (size < 0)
-		return -errno;
-	size_t count = (size_t)size / sizeof events[0];
+	for (size_t i = 0; i < familiar->count; i++)
+		if (familiar->pids[i] == pid)
+			return 1;
+	return 0;
+}
+
+static uint64_t told_of(int fd)
+{
+	struct stat found;
+	if (fd < 0 || fstat(fd, &found) != 0)
+		return 0;
+	if (S_ISDIR(found.st_mode))
+		return found.st_ino | DIRECTORY;
+	return S_ISREG(found.st_mode) ? found.st_ino : 0;
+}
+
+/* Whether somebody is not to wait for more reports: a process that waits, or that is not among the familiar ones. */
+static int tell(const struct fanotify_event_metadata *events, size_t count, const struct column *to,
+		const struct familiar *familiar)
+{
+	int urgent = 0;
+	int32_t last = 0;
 	for (size_t i = 0; i < count; i++) {
-		struct stat found;
-		int fd = events[i].fd, known = fd >= 0 && fstat(fd, &found) == 0;
-		told[i].directory = known && S_ISDIR(found.st_mode);
-		known = known && (S_ISREG(found.st_mode) || told[i].directory);
-		told[i].held = (events[i].mask & FAN_OPEN_PERM) != 0;
-		told[i].inode = known ? found.st_ino : 0;
-		told[i].pid = events[i].pid;
-		told[i].version = events[i].vers;
-		told[i].fd = fd < 0 ? -2 : told[i].held ? fd : -1;
-		if (fd >= 0 && !told[i].held)
+		int fd = events[i].fd, held = (events[i].mask & FAN_OPEN_PERM) != 0;
+		to->inodes[i] = told_of(fd);
+		to->pids[i] = events[i].pid;
+		to->fds[i] = fd < 0 ? LOST : held ? fd : LET_GO;
+		if (fd >= 0 && !held)
 			close(fd);
+		urgent |= held || (events[i].pid != last && !is_familiar(familiar, events[i].pid));
+		last = events[i].pid;
 	}
-	return (long)count;
+	return urgent;
+}
+
+static int64_t nanoseconds(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Take up to `most` reports of opens from a fanotify descriptor, one a row of three columns: the inode, 0 for what is
+ * neither a regular file nor a directory; the process; the descriptor of an open that is held, else one of the above.
+ * While none but `familiar` processes open files, what comes within `patience` nanoseconds is taken too. In naps: one
+ * who waits for the queue is woken by each open, which costs the opener more than the report does. How many, or -errno. */
+__attribute__((visibility("default"))) long vfs_shim_opens(int queue, uint64_t *inodes, int32_t *pids, int32_t *fds,
+							     size_t most, const int32_t *familiar, size_t familiars,
+							     int64_t patience)
+{
+	struct fanotify_event_metadata events[AT_ONCE];
+	const struct familiar who = {familiar, familiars};
+	size_t count = 0;
+	for (int64_t end = nanoseconds() + patience; count < most;) {
+		const struct column to = {inodes + count, pids + count, fds + count};
+		size_t room = most - count < AT_ONCE ? most - count : AT_ONCE;
+		ssize_t size = read(queue, events, room * sizeof events[0]);
+		if (size < 0 && errno != EAGAIN) {
+			*to.inodes = 0;
+			*to.pids = 0;
+			*to.fds = UNMADE;
+			return (long)count + 1;
+		}
+		if (size > 0 && events[0].vers != FANOTIFY_METADATA_VERSION)
+			return -EPROTO;
+		size_t taken = size > 0 ? (size_t)size / sizeof events[0] : 0;
+		count += taken;
+		if (tell(events, taken, &to, &who) || !count || nanoseconds() >= end)
+			break;
+		if (taken < room)
+			nanosleep(&(struct timespec){.tv_nsec = NAP_NS}, NULL);
+	}
+	return count ? (long)count : -EAGAIN;
 }

@@ -7,16 +7,29 @@ from __future__ import annotations
 
 import ctypes
 import os
+from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 PATH = Path(__file__).with_name("_shim.so")
 # Set to 0, the daemon runs without the shim: for tests of that way, and to rule it out as a cause.
 VARIABLE = "VFSD_SHIM"
+# Rows of one call that takes reports of opens.
+ROWS = 4096
 
 
-# Reports of opens taken in one call.
-BATCH = 64
+class Columns(NamedTuple):
+    """Room for reports of opens, a row each; see `vfs_shim_opens`."""
+
+    inodes: array[int]
+    pids: array[int]
+    fds: array[int]
+
+    @classmethod
+    def make(cls) -> Columns:
+        """Room for as many as one call takes."""
+        return cls(array("Q", bytes(8 * ROWS)), array("i", bytes(4 * ROWS)), array("i", bytes(4 * ROWS)))
 
 
 # What a shim of this version offers: one that was compiled from another is not used.
@@ -25,34 +38,23 @@ _NAMES = (
     "vfs_shim_interrupts",
     "vfs_shim_keep_listings",
     "vfs_shim_push",
-    "vfs_shim_reports",
+    "vfs_shim_opens",
 )
-
-
-class _Told(ctypes.Structure):
-    _fields_ = (
-        ("inode", ctypes.c_uint64),
-        ("pid", ctypes.c_int32),
-        ("fd", ctypes.c_int32),
-        ("version", ctypes.c_uint32),
-        ("held", ctypes.c_uint32),
-        ("directory", ctypes.c_uint32),
-    )
 
 
 class Shim:
     """What the shim offers. `missing` says why it is not there; then `request` always gives 0, and the rest is None.
 
     `push` puts (inode, content) pairs into the page cache and gives the outcome of each as an error number, 0 for done,
-    up to the first that is neither that nor ENOENT. `opens` takes up to 64 reports from a fanotify descriptor, as
-    (inode, pid, descriptor, version, whether it is held, whether of a directory); OSError. See `shim.c`.
+    up to the first that is neither that nor ENOENT. `reports` takes reports of opens from a fanotify descriptor into
+    columns, as `vfs_shim_opens` says: (descriptor, columns, familiar pids, patience in ns); how many; OSError.
     """
 
     def __init__(self) -> None:
         self.missing = ""
         self.request: Callable[[], int] = lambda: 0
         self.push: Callable[[Sequence[tuple[int, bytes]]], list[int]] | None = None
-        self.opens: Callable[[int], list[tuple[int, int, int, int, int, int]]] | None = None
+        self.reports: Callable[[int, Columns, array[int], int], int] | None = None
         self._library: ctypes.CDLL | None = None
         if os.environ.get(VARIABLE) == "0":
             self.missing = f"{VARIABLE} is 0"
@@ -67,9 +69,9 @@ class Shim:
             return
         self._library.vfs_shim_request.restype = ctypes.c_uint64
         self._library.vfs_shim_push.restype = ctypes.c_size_t
-        self._library.vfs_shim_reports.restype = ctypes.c_long
+        self._library.vfs_shim_opens.restype = ctypes.c_long
         self.request = self._library.vfs_shim_request
-        self.push, self.opens = self._push, self._opens
+        self.push, self.reports = self._push, self._reports
 
     def report_interrupts(self, fd: int) -> None:
         """Have number and thread id of interrupted requests written to `fd`; -1 ends it."""
@@ -91,13 +93,19 @@ class Shim:
         done = self._library.vfs_shim_push(ctypes.c_size_t(count), inodes, data, sizes, outcomes)
         return list(outcomes[:done])
 
-    def _opens(self, queue: int) -> list[tuple[int, int, int, int, int, int]]:
+    def _reports(self, queue: int, room: Columns, familiar: array[int], patience_ns: int) -> int:
         assert self._library is not None
-        told = (_Told * BATCH)()
-        count = self._library.vfs_shim_reports(ctypes.c_int(queue), told, ctypes.c_size_t(BATCH))
+        count: int = self._library.vfs_shim_opens(
+            ctypes.c_int(queue),
+            *(ctypes.c_void_p(column.buffer_info()[0]) for column in room),
+            ctypes.c_size_t(len(room.inodes)),
+            ctypes.c_void_p(familiar.buffer_info()[0]),
+            ctypes.c_size_t(len(familiar)),
+            ctypes.c_int64(patience_ns),
+        )
         if count < 0:
             raise OSError(-count, os.strerror(-count))
-        return [(one.inode, one.pid, one.fd, one.version, one.held, one.directory) for one in told[:count]]
+        return count
 
 
 SHIM = Shim()

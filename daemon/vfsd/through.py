@@ -35,9 +35,7 @@ def _reported(queue: Fanotify, path: bytes, inode: int) -> bool:
         return False
     # The report is in the queue before the open returns.
     found = False
-    while told := list(queue.read()):
-        for one in told:
-            if one.held:
-                queue.go(one)
-            found = found or (one.pid == os.getpid() and one.inode == inode)
+    while (told := queue.read()).pids:
+        queue.go(told.held)
+        found = found or (os.getpid(), inode) in zip(told.pids, told.inodes, strict=True)
     return found

@@ -7,20 +7,22 @@ import os
 import select
 import threading
 import time
+from array import array
 
 import structlog
 
-from vfs.errors import JournalError, VfsError
+from vfs.errors import JournalError
 from vfs.journal.observe import Observer
+from vfs.journal.processes import OWN
 from vfs.metrics.counters import Counter
-from vfsd.fanotify import LOST, Fanotify, Told
-from vfsd.filesystem import FileSystem, Opened
+from vfsd.fanotify import LOST, UNMADE, Fanotify, Opens
+from vfsd.filesystem import FileSystem
+from vfsd.told import UNKNOWN, Told
 
 OVERRUN = "opens that the kernel could not queue; each may stand for many"
 UNREPORTED = "opens that the kernel could not report"
-UNKNOWN = "opened files that could not be looked up"
-# Opens taken off the queue and not yet looked up: some 10 MB. Until it is taken off, an open pins the mount.
-_TAKEN_MAX = 100_000
+# Opens taken off the queue and not yet looked up: until it is taken off, an open pins the mount.
+_TAKEN_MAX = 20_000
 # A flush gives up after this long; the daemon's own deadline for it is 30 s.
 _DRAIN_SECONDS = 25.0
 # What is still to be looked up at the end, with the store out of reach, counts as lost after this long.
@@ -30,7 +32,11 @@ _AGAIN_SECONDS = 0.1
 _FAMILIAR = 128
 # Opens are held again when there was none for this long.
 _QUIET_MS = 20
+# Opens by familiar processes are gathered for this long.
+_PATIENCE_NS = 20_000_000
+# Processes remembered, and how many of them, those met last, are familiar.
 _PIDS = 4096
+_FAMILIARS = 64
 
 log = structlog.get_logger("vfsd")
 
@@ -40,22 +46,21 @@ class Watch:
 
     An open is held until its process is described, as one that lives for a millisecond must be. While processes
     that were met before open one file after another, holding would only slow them down: then opens are let go and told
-    afterwards, until one by another process is among them, or nobody opens anything. Descriptors are turned into
-    inode numbers and closed at once; files are looked up when the queue is empty. `_turned` guards the
-    numbers of drains asked for and done.
+    afterwards, until one by another process is among them, or nobody opens anything. Files are looked up when the queue
+    is empty. `_turned` guards the numbers of drains asked for and done.
     """
 
     def __init__(self, queue: Fanotify, files: FileSystem, observer: Observer, observed: Counter) -> None:
         """Nothing is read before `start`."""
         self.failure: str | None = None
         self._queue = queue
-        self._files = files
         self._observer = observer
-        self._observed = observed
+        self._told = Told(files, observer, observed)
         self._own = os.getpid()
         self._met: dict[int, int] = {}
         self._familiar = 0
-        self._taken: list[tuple[int, int, bool]] = []
+        self._familiars = array("i")
+        self._taken: list[tuple[int, int]] = []
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._turned = threading.Condition()
         self._asked = self._done = 0
@@ -120,9 +125,9 @@ class Watch:
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._wake)
         asked, left = self._asked, self._queue.waiting()
-        while (told := self._read()) is not None:
-            self._take(told)
-            left -= max(len(told), 1)
+        while (opens := self._read()).pids:
+            self._take(opens)
+            left -= len(opens.pids)
             if len(self._taken) >= _TAKEN_MAX:
                 self._look_up()
                 if left <= 0:
@@ -132,28 +137,27 @@ class Watch:
             self._done = asked
             self._turned.notify_all()
 
-    def _read(self) -> list[Told] | None:
-        """The next events; an empty list for one that was lost, None when the queue is empty."""
-        try:
-            return list(self._queue.read()) or None
-        except OSError as error:
-            log.warning("an open could not be reported", cause=str(error))
-            self._observer.lose(1, UNREPORTED)
-            return []
+    def _read(self) -> Opens:
+        if self._queue.holds:
+            return self._queue.read()
+        return self._queue.read(familiar=self._familiars, patience_ns=_PATIENCE_NS)
 
-    def _take(self, told: list[Told]) -> None:
+    def _take(self, opens: Opens) -> None:
         try:
-            keys = self._observer.keys({one.pid for one in told if one.fd != LOST and one.pid != self._own})
+            keys = self._observer.keys({pid for pid in set(opens.pids) if pid not in (0, self._own)})
         finally:
-            for one in told:
-                if one.held:
-                    self._queue.go(one)
-        self._get_to_know(keys, len(told))
-        for one in told:
-            if one.fd == LOST:
-                self._observer.lose(1, OVERRUN)
-            elif one.inode and one.pid != self._own:
-                self._taken.append((keys[one.pid], one.inode, one.directory))
+            self._queue.go(opens.held)
+        self._count_lost(opens)
+        self._get_to_know(keys, len(opens.pids))
+        keys.update({0: OWN, self._own: OWN})
+        self._taken.extend(zip(map(keys.__getitem__, opens.pids), opens.inodes, strict=True))
+
+    def _count_lost(self, opens: Opens) -> None:
+        if lost := opens.fds.count(LOST):
+            self._observer.lose(lost, OVERRUN)
+        if unmade := opens.fds.count(UNMADE):
+            log.warning("an open could not be reported")
+            self._observer.lose(unmade, UNREPORTED)
 
     def _get_to_know(self, keys: dict[int, int], opens: int) -> None:
         """Hold opens as long as processes are among them that were not met before."""
@@ -163,24 +167,10 @@ class Watch:
             if len(self._met) > _PIDS:
                 self._met.clear()
             self._met.update(keys)
+            self._familiars = array("i", [self._own, *list(self._met)[-_FAMILIARS:]])
         if self._queue.holds is (self._familiar >= _FAMILIAR):
             self._queue.hold(not self._queue.holds)
 
     def _look_up(self) -> None:
         taken, self._taken = self._taken, []
-        for process, inode, directory in taken:
-            try:
-                file = self._files.listed(inode) if directory else self._files.opened(inode)
-                if file is not None and not self._observer.knows(process, file.repo, file.commit, file.row):
-                    self._tell(process, file, inode, directory)
-            except VfsError as error:
-                log.warning("an opened file could not be looked up", inode=inode, cause=str(error))
-                self._observer.lose(1, UNKNOWN)
-
-    def _tell(self, process: int, file: Opened, inode: int, directory: bool) -> None:
-        entry = self._files.entry(inode)
-        self._observed.add()
-        if directory:
-            self._observer.listed(process, file.repo, file.commit, entry.path, row=file.row)
-        else:
-            self._observer.read(process, file.repo, file.commit, entry.path, entry.digest, row=file.row)
+        self._told.tell(taken)

@@ -45,12 +45,13 @@ def batch_events(session: str, batch: Batch, sources: list[Source]) -> Iterator[
 
 
 def _seen(kind: Kind, session: str, part: Sequence[Observed], sources: list[Source]) -> Event:
-    local = {number: place for place, number in enumerate(dict.fromkeys(one[1] for one in part))}
+    numbers = list(dict.fromkeys([one[1] for one in part]))
+    local = {number: place for place, number in enumerate(numbers)}
     first, last = part[0][4], part[-1][4]
     return kind(
         session=session,
-        sources=tuple(sources[number] for number in local),
-        reads=tuple((process, local[number], path, digest) for process, number, path, digest, _ in part),
+        sources=tuple(sources[number] for number in numbers),
+        reads=tuple([(process, local[number], path, digest) for process, number, path, digest, _ in part]),
         first=first,
         ats=() if last - first == len(part) - 1 else tuple(one[4] - first for one in part),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 from typing import TypeAlias, TypeVar
 
@@ -72,6 +73,21 @@ class Buffer:
             self._count += 1
             held.append((process, source, path, digest, self._at))
             return True
+
+    def add_reads(self, process: int, source: int, files: Sequence[tuple[int, bytes, Digest]]) -> int:
+        """Hold that a process read files, each (row, path, digest); how many of them: the rest is counted as lost."""
+        with self._lock:
+            held = self._batch.seen[ReadsSeen]
+            count = min(len(files), self._limit - len(held))
+            if count < len(files):
+                self._batch.lost[FULL] += len(files) - count
+            held.extend(
+                (process, source, path, digest, at)
+                for at, (_, path, digest) in enumerate(islice(files, count), self._at + 1)
+            )
+            self._at += count
+            self._count += count
+            return count
 
     def write(self, write: Write) -> None:
         """Hold that a process wrote a file: the last time counts."""

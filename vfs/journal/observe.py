@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 
 from vfs.errors import VfsError
@@ -32,15 +33,21 @@ _WAKE_PROCESSES = 64
 # Processes held while the journal cannot be written.
 _HELD = 20_000
 _INTERVAL = 1.0
+# How long many reads told at once wait for a writer that is behind, and how long between two looks.
+_ROOM_SECONDS = 1.0
+_ROOM_NAP = 0.005
+# Reads held at once: others who observe wait for a millisecond meanwhile.
+_AT_ONCE = 1024
 
 
 class Observer:
     """Observes one session; one object per mount daemon.
 
     The event loop tells of requests, other threads of what the kernel reports: `_telling` guards what they share, and
-    is held while a process is described, for some 0.3 ms and at most 0.1 s. They never wait for the journal and never
-    raise. A thread writes what was observed once a second. What cannot be written is held up to a limit; beyond it,
-    observations are counted and the count goes into the journal as a gap as soon as it can be written again.
+    is held while a process is described, for some 0.3 ms and at most 0.1 s. Who tells of one thing never waits for the
+    journal, and nobody gets an error. A thread writes what was observed once a second. What cannot be written is held
+    up to a limit; beyond it, observations are counted and the count goes into the journal as a gap as soon as it can be
+    written again.
     `_writing` lets one flush run at a time and guards `_held`.
     """
 
@@ -73,6 +80,7 @@ class Observer:
         self._numbers: dict[Source, int] = {}
         self._sources: list[Source] = []
         self._buffer = Buffer(limit)
+        self._room = limit // 2
         self._held: list[Event] = []
         self._gone: list[tuple[int, int]] = []
         self._telling = threading.RLock()
@@ -115,6 +123,31 @@ class Observer:
         """As `opened`, by the process with this key."""
         place = row_of(path, digest) if row is None else row
         self._first(self._seen, ReadsSeen, process, (repo, commit), place, path, digest)
+
+    def unread(self, process: int, repo: str, commit: Digest, rows: Sequence[int]) -> list[int]:
+        """Those of some rows of a commit that the process with this key was not seen to read, in their order."""
+        source = self._numbers.get((repo, commit))
+        return list(rows) if source is None else self._seen.missing(process, source, rows)
+
+    def read_all(self, process: int, repo: str, commit: Digest, files: Sequence[tuple[int, bytes, Digest]]) -> None:
+        """As `read`, of `unread` files of a commit, each (row, path, digest).
+
+        Waits for room where the writer is behind, for a second at most.
+        """
+        self._make_room()
+        for start in range(0, len(files), _AT_ONCE):
+            part = files[start : start + _AT_ONCE]
+            with self._telling:
+                source = self._number((repo, commit))
+                held = self._buffer.add_reads(process, source, part)
+                self._seen.add_all(process, source, (row for row, _, _ in part[:held]))
+            self._nudge()
+
+    def _make_room(self) -> None:
+        end = time.monotonic() + _ROOM_SECONDS
+        while len(self._buffer) >= self._room and self.failure is None and time.monotonic() < end:
+            self._wake.set()
+            time.sleep(_ROOM_NAP)
 
     def listed(self, process: int, repo: str, commit: Digest, path: bytes, *, row: int | None = None) -> None:
         """The process with this key opened a directory of a commit; `path` is b"" for its root."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from vfs.model.ids import Digest
 
 # Neighbouring rows share one integer, a bit each: a process that reads a whole tree costs some 3 bytes a file.
@@ -26,13 +28,40 @@ class Seen:
         """True when the pair was added and not forgotten."""
         return bool(self._bits.get((process, source, row >> _SHIFT), 0) >> (row & _MASK) & 1)
 
+    def missing(self, process: int, source: int, rows: Iterable[int]) -> list[int]:
+        """Those of `rows` whose pair with the process was not added, or was forgotten, in their order."""
+        found, group, bits = list[int](), -1, 0
+        for row in rows:
+            # Neighbours are mostly asked for together.
+            if row >> _SHIFT != group:
+                group = row >> _SHIFT
+                bits = self._bits.get((process, source, group), 0)
+            if not bits >> (row & _MASK) & 1:
+                found.append(row)
+        return found
+
     def add(self, process: int, source: int, row: int) -> None:
         """Remember the pair; when there is no room, forget the oldest half of all."""
-        key = (process, source, row >> _SHIFT)
+        self._add(process, source, row >> _SHIFT, 1 << (row & _MASK))
+
+    def add_all(self, process: int, source: int, rows: Iterable[int]) -> None:
+        """As `add`, for all `rows`."""
+        group, bits = -1, 0
+        for row in rows:
+            if row >> _SHIFT != group:
+                if bits:
+                    self._add(process, source, group, bits)
+                group, bits = row >> _SHIFT, 0
+            bits |= 1 << (row & _MASK)
+        if bits:
+            self._add(process, source, group, bits)
+
+    def _add(self, process: int, source: int, group: int, bits: int) -> None:
+        key = (process, source, group)
         if key not in self._bits and len(self._bits) >= self._limit:
             for old in list(self._bits)[: self._limit // 2]:
                 del self._bits[old]
-        self._bits[key] = self._bits.get(key, 0) | 1 << (row & _MASK)
+        self._bits[key] = self._bits.get(key, 0) | bits
 
 
 def row_of(path: bytes, digest: Digest) -> int:

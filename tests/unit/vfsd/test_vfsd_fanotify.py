@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,11 +23,12 @@ from vfs.journal.session import begin_session
 from vfs.metrics.counters import Registry
 from vfs.metrics.names import OBSERVED
 from vfs.workspace import syscalls
-from vfsd.fanotify import Fanotify, Told
+from vfsd.fanotify import DIRECTORY, LET_GO, Fanotify, Opens
 from vfsd.filesystem import FileSystem
 from vfsd.shim import SHIM, Shim
 from vfsd.through import reported_through
-from vfsd.watch import OVERRUN, UNKNOWN, Watch
+from vfsd.told import UNKNOWN, Told
+from vfsd.watch import OVERRUN, Watch
 
 pytestmark = pytest.mark.root
 
@@ -42,10 +44,10 @@ def place(tmp_path: Path) -> Iterator[Path]:
     syscalls.umount(str(point), flags=syscalls.MNT_DETACH)
 
 
-def wait_for(queue: Fanotify, seconds: float = 10.0) -> list[Told]:
+def wait_for(queue: Fanotify, seconds: float = 10.0) -> Opens:
     """What is told next."""
     assert select.select([queue.fileno()], [], [], seconds)[0], "nothing was told"
-    return list(queue.read())
+    return queue.read()
 
 
 def reader(path: Path) -> subprocess.Popen[bytes]:
@@ -54,7 +56,7 @@ def reader(path: Path) -> subprocess.Popen[bytes]:
 
 
 WITHOUT = Shim()
-WITHOUT.opens = None
+WITHOUT.reports = None
 
 
 @pytest.fixture(params=[SHIM, WITHOUT], ids=["shim", "without"])
@@ -67,24 +69,24 @@ def shim(request: pytest.FixtureRequest) -> Shim:
 def test_an_open_is_held_until_it_is_answered(place: Path, shim: Shim) -> None:
     queue = Fanotify(str(place), shim=shim)
     with reader(place / "file") as process:
-        (told,) = wait_for(queue)
-        assert (told.pid, told.held) == (process.pid, True)
+        told = wait_for(queue)
+        assert (list(told.pids), len(told.held)) == ([process.pid], 1)
         time.sleep(0.1)
         assert process.poll() is None
         assert Path(f"/proc/{process.pid}/cmdline").read_bytes() == b"cat\0" + bytes(place / "file") + b"\0"
-        queue.go(told)
+        queue.go(told.held)
         assert process.communicate(timeout=10)[0] == b"content\n"
-    assert told.inode == (place / "file").stat().st_ino
+    assert list(told.inodes) == [(place / "file").stat().st_ino]
     queue.close()
 
 
 def test_one_that_is_killed_meanwhile_hurts_nobody(place: Path) -> None:
     queue = Fanotify(str(place))
     with reader(place / "file") as process:
-        (told,) = wait_for(queue)
+        told = wait_for(queue)
         process.send_signal(signal.SIGKILL)
         assert process.wait(10) == -signal.SIGKILL
-        queue.go(told)
+        queue.go(told.held)
     queue.close()
 
 
@@ -95,9 +97,9 @@ def test_opens_that_are_let_go_are_told_afterwards(place: Path, shim: Shim) -> N
     with reader(place / "file") as process:
         assert process.communicate(timeout=10)[0] == b"content\n"
     assert queue.waiting() == 1
-    (told,) = queue.read()
-    assert (told.pid, told.inode, told.held) == (process.pid, (place / "file").stat().st_ino, False)
-    assert not queue.read()
+    inode = (place / "file").stat().st_ino
+    assert [list(column) for column in queue.read()] == [[inode], [process.pid], [LET_GO]]
+    assert not queue.read().pids
     assert len(os.listdir("/proc/self/fd")) == files
     queue.close()
 
@@ -114,18 +116,18 @@ def test_an_open_of_a_directory_is_told_as_one(place: Path, shim: Shim) -> None:
     (place / "below").mkdir()
     queue = Fanotify(str(place), shim=shim)
     with subprocess.Popen(["ls", place / "below"]) as process:
-        (told,) = wait_for(queue)
-        assert (told.pid, told.inode, told.directory) == (process.pid, (place / "below").stat().st_ino, True)
-        queue.go(told)
+        told = wait_for(queue)
+        inode = (place / "below").stat().st_ino | DIRECTORY
+        assert (list(told.pids), list(told.inodes)) == ([process.pid], [inode])
+        queue.go(told.held)
         assert process.wait(45) == 0
     # Marks are changed without forgetting directories.
     for hold in (False, True):
         queue.hold(hold)
         with subprocess.Popen(["ls", place / "below"]) as process:
-            (told,) = wait_for(queue)
-            assert (told.directory, told.held) == (True, hold)
-            if hold:
-                queue.go(told)
+            told = wait_for(queue)
+            assert (list(told.inodes), len(told.held)) == ([inode], hold)
+            queue.go(told.held)
             assert process.wait(45) == 0
     queue.close()
 
@@ -274,3 +276,45 @@ def test_an_overlay_of_which_nothing_is_reported_is_found_out(tmp_path: Path, pl
 def test_some_files_are_the_first_of_the_commit(files: FileSystem) -> None:
     assert files.some_files(3) == [(2, b"f00"), (3, b"f01"), (4, b"f02")]
     assert len(files.some_files(1000)) == 100
+
+
+@pytest.mark.skipif(bool(SHIM.missing), reason="without the shim nothing is gathered")
+def test_opens_by_familiar_processes_are_gathered_and_others_told_at_once(place: Path) -> None:
+    made = [place / f"g{number}" for number in range(300)]
+    for path in made:
+        path.write_text("x")
+    queue = Fanotify(str(place))
+    queue.hold(False)
+    own, forever = array("i", [os.getpid()]), 45 * 10**9
+    for path in made:
+        os.close(os.open(path, os.O_RDONLY))
+    with reader(made[7]) as process:
+        process.communicate(timeout=45)
+        told = queue.read(familiar=own, patience_ns=forever)
+    assert list(told.inodes) == [path.stat().st_ino for path in (*made, made[7])]
+    assert list(told.pids) == [os.getpid()] * 300 + [process.pid]
+    # More than one read of the queue, then nobody else comes: what is there is told when patience is over.
+    for path in made:
+        os.close(os.open(path, os.O_RDONLY))
+    assert len(queue.read(familiar=own, patience_ns=1_000_000).pids) == 300
+    queue.close()
+
+
+@pytest.mark.expects_warnings("an opened file could not be looked up")
+def test_of_many_opens_a_file_nobody_knows_is_the_only_gap(tmp_path: Path, place: Path, files: FileSystem) -> None:
+    for number in range(200):
+        (place / f"f{number}").write_text("x")
+    inodes = {path.stat().st_ino: path for path in place.iterdir()}
+    known = [inodes[inode] for inode in range(2, 102) if inode in inodes]
+    beyond = next(path for inode, path in inodes.items() if inode > 150)
+    queue = Fanotify(str(place))
+    queue.hold(False)
+    for path in (*known[:20], beyond, *known[20:]):
+        os.close(os.open(path, os.O_RDONLY))
+    world = World(tmp_path / "state", queue, files)
+    told = Told(files, world.observer, Registry().counter(OBSERVED))
+    told.tell([(9, inode) for _ in range(4) for inode in queue.read().inodes])
+    assert world.gaps() == {UNKNOWN: 1}
+    assert len(set(world.paths())) == len(known) > 30
+    world.watch.start()
+    world.close()
