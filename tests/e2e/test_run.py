@@ -257,6 +257,9 @@ def test_a_command_that_cannot_be_executed(user: Someone) -> None:
     (user.work / "text").write_text("not a program")
     done = user.vfs("run", "-i", "data", "-o", "out", "--", "./text", ok=126)
     assert b"./text: cannot be executed: permission denied" in done.stderr
+    if user.uid:
+        done = user.vfs("run", "--max-size", "1GiB", "-i", "data", "-o", "out", "--", "true", ok=6)
+        assert b"max-size: as root only: " in done.stderr
     assert os.listdir(user.state / "runs") == []
 
 

@@ -73,6 +73,12 @@ def say(fd: int, what: dict[str, object]) -> None:
         return
 
 
+def may_go(fd: int) -> bool:
+    """Say that we are ready, and wait for the runner; False when it hung up."""
+    say(fd, READY)
+    return told_to_go(fd)
+
+
 def told_to_go(fd: int) -> bool:
     """Wait for the runner, at the other end; False when it hung up."""
     try:

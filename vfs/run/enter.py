@@ -1,8 +1,8 @@
 """`python -m vfs.run.enter SPEC FD RUNNER`: sets up a run's namespace, runs the command there, and says how it ended.
 
 A process of its own because namespaces need one with a single thread, and forking from one with several is
-not safe. Imports little, so that it is up in some 20 ms. What it says goes to the socket FD as JSON objects: in the end
-`{"code": …, "leftovers": …}` or `{"wire": …, "message": …}`, and before, when the run is watched, that it is ready.
+not safe. Imports little, so that it is up in some 20 ms. What it says goes to the socket FD as JSON objects: that it is
+ready, and in the end `{"code": …, "leftovers": …}` or `{"wire": …, "message": …}`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from vfs.errors import VfsError
-from vfs.run.conversation import READY, say, told_to_go
+from vfs.run.conversation import may_go, say, told_to_go
 from vfs.run.environment import changed, inherited
 from vfs.run.errand import Errand
 from vfs.run.namespace import enter
@@ -27,14 +28,14 @@ _DONE, _FAILED = 0, 1
 class EnterSpec(Errand):
     """The namespace of a run, and its command. `changes`: what the command finds otherwise in our environment.
 
-    `watched`: the runner has our namespace watched, before the command starts and until it hangs up.
+    `room`: the directory of the volume that `out` lies in, where its size is limited.
     """
 
     views: str
     out: str
     root: str
     changes: dict[str, str | None] = field(default_factory=dict)
-    watched: bool = False
+    room: str = ""
 
 
 def main(words: Sequence[str]) -> int:
@@ -43,8 +44,8 @@ def main(words: Sequence[str]) -> int:
     os.set_inheritable(fd, False)
     try:
         spec = EnterSpec.read(path)
-        enter(views=spec.views, out=spec.out, root=spec.root)
-        if spec.watched and not _may_go(fd):
+        enter(views=spec.views, out=spec.out, root=spec.root, prepare=lambda: _make_room(spec))
+        if not may_go(fd):
             return _FAILED
         environment = changed(inherited(), _encoded(spec.changes))
         ended = Supervisor(runner, spec.mask).run([os.fsencode(word) for word in spec.command], environment)
@@ -52,14 +53,17 @@ def main(words: Sequence[str]) -> int:
         say(fd, {"wire": error.wire, "message": str(error)})
         return _FAILED
     say(fd, asdict(ended))
-    if spec.watched:
-        told_to_go(fd)
+    # What is known of the namespace, and lies in it, is there until the runner hangs up.
+    told_to_go(fd)
     return _DONE
 
 
-def _may_go(fd: int) -> bool:
-    say(fd, READY)
-    return told_to_go(fd)
+def _make_room(spec: EnterSpec) -> None:
+    if spec.room:
+        # Most runs are up sooner without it.
+        from vfs.run.room import Room
+
+        Room(Path(spec.room)).mount()
 
 
 def _encoded(changes: dict[str, str | None]) -> dict[bytes, bytes | None]:

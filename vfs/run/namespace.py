@@ -22,21 +22,23 @@ _HIDDEN = syscalls.MS_NOSUID | syscalls.MS_NODEV
 _UNREACHABLE = frozenset({errno.ENOTCONN, errno.ESTALE, errno.EIO, errno.EHOSTDOWN, errno.EACCES, errno.ENOENT})
 
 
-def enter(*, views: str, out: str, root: str) -> None:
+def enter(*, views: str, out: str, root: str, prepare: Callable[[], None] = lambda: None) -> None:
     """Move this process to a mount namespace of its own. MountError with the remedy when the kernel does not let us.
 
     `views`: a directory with the inputs by name and an empty directory `out`; `out`: shown there; `root`:
-    an empty directory, for the new root. The working directory stays the same.
+    an empty directory, for the new root. The working directory stays the same. `prepare` is called in the namespace
+    first: what it mounts anywhere is seen there and nowhere else.
     """
-    enter_showing(lambda place: _show(place, views, out), root=root)
+    enter_showing(lambda place: _show(place, views, out), root=root, prepare=prepare)
 
 
-def enter_showing(show: Callable[[str], None], *, root: str) -> None:
+def enter_showing(show: Callable[[str], None], *, root: str, prepare: Callable[[], None] = lambda: None) -> None:
     """As `enter`, with `show` to mount what is to be seen on the directory it is given, which becomes /pfs."""
     here = _working_directory()
     _unshare()
     try:
         mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_SLAVE)
+        prepare()
         if _is_directory(PLACE):
             show(PLACE)
         else:

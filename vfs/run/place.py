@@ -2,51 +2,76 @@
 
 In it: `views` (the mount point of the inputs), `out` (what the command sees as /pfs/out), `root` (the mount point
 of its root directory, where /pfs does not exist), `enter.json` (for the process that sets all this up) and
-`lock` (held while the run lasts). After a run that was committed nothing is left; after any other one `out` is.
+`lock` (held while the run lasts). Where the output is limited in size the image `volume.img` holds it, see
+`vfs.run.room`. After a run that was committed nothing is left; after any other one the output is.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
-from vfs.errors import Refused
+from vfs.errors import LocalIOError, Refused
 from vfs.files.lock import FileLock
 from vfs.files.private import private_dir
 from vfs.files.translate import local_error
+from vfs.run.room import OUTPUT_MODE, Room
 from vfs.workspace.removal import remove_tree
-
-_OUTPUT_MODE = 0o755
 
 
 class RunPlace:
-    """One run's directory. Made by `create`; locked by this object until `release`."""
+    """One run's directory. Made by `create`; locked by this object until `release`. `room`: of a limited output."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.id = directory.name
         self.views = directory / "views"
+        room = Room(directory)
+        self.room = room if room.image.exists() else None
         self.out = directory / "out"
         self.root = directory / "root"
         self.enter = directory / "enter.json"
         self._lock = FileLock(directory / "lock", timeout=0)
 
     @classmethod
-    def create(cls, state_dir: str) -> RunPlace:
-        """A new place, locked; LocalIOError."""
-        place = cls(private_dir(runs_dir(state_dir) / secrets.token_hex(8)))
+    def create(cls, state_dir: str, *, max_size: int = 0) -> RunPlace:
+        """A new place, locked, for an output of `max_size` bytes, 0 for no limit; LocalIOError, MountError."""
+        directory = private_dir(runs_dir(state_dir) / secrets.token_hex(8))
         try:
-            for directory in (place.views, place.root):
-                directory.mkdir(mode=0o700)
-            place.out.mkdir()
-            # The umask of the caller is for what the command makes, not for the root of the tree.
-            place.out.chmod(_OUTPUT_MODE)
-        except OSError as error:
-            raise local_error(place.directory, "made", error) from error
-        if not place._lock.try_lock():
-            raise Refused(f"{place.directory}: taken by another run")
+            if max_size:
+                Room(directory).make(max_size)
+            place = cls(directory)
+            place._fill()
+        except BaseException as error:
+            # What is left of it is nothing to what went wrong.
+            with suppress(LocalIOError):
+                remove_tree(directory)
+            if isinstance(error, OSError):
+                raise local_error(directory, "made", error) from error
+            raise
         return place
+
+    def _fill(self) -> None:
+        for directory in (self.views, self.root):
+            directory.mkdir(mode=0o700)
+        if self.room is None:
+            self.out.mkdir()
+            # The umask of the caller is for what the command makes, not for the root of the tree.
+            self.out.chmod(OUTPUT_MODE)
+        if not self._lock.try_lock():
+            raise Refused(f"{self.directory}: taken by another run")
+
+    @property
+    def written(self) -> Path | None:
+        """The directory with what the command wrote; None where nothing can have been written."""
+        return self.out if self.room is None else self.room.written
+
+    @property
+    def output(self) -> Path:
+        """What holds the output when the run has ended, and nothing was committed."""
+        return self.out if self.room is None else self.room.image
 
     def is_live(self) -> bool:
         """True while the run of this place lasts."""
@@ -57,21 +82,31 @@ class RunPlace:
 
     def keep(self) -> bool:
         """Leave what was written, and nothing else; False, and nothing is left, when nothing was written."""
-        try:
-            with os.scandir(self.out) as entries:
-                written = next(entries, None) is not None
-        except OSError as error:
-            raise local_error(self.out, "listed", error) from error
-        if not written:
+        if not self._has_output():
             self.remove()
             return False
-        for path in (self.views, self.root, self.enter):
+        if self.room is not None:
+            self.room.give_back()
+            self.room.leave()
+        for path in (self.views, self.root, self.enter, self.directory / "volume"):
             _drop(path)
         self.release()
         return True
 
+    def _has_output(self) -> bool:
+        written = self.written
+        if written is None:
+            return False
+        try:
+            with os.scandir(written) as entries:
+                return next(entries, None) is not None
+        except OSError as error:
+            raise local_error(self.output, "listed", error) from error
+
     def remove(self) -> None:
         """Leave nothing."""
+        if self.room is not None:
+            self.room.leave()
         remove_tree(self.directory)
         self.release()
 
@@ -88,6 +123,12 @@ def runs_dir(state_dir: str) -> Path:
 def places(state_dir: str) -> list[RunPlace]:
     """The places of all runs, those that last and those whose output was kept."""
     return [RunPlace(path) for path in sorted(runs_dir(state_dir).iterdir()) if path.is_dir()]
+
+
+def described(output: Path) -> str:
+    """Where an output is that was kept, for people: the `output` of a place, and how to look into an image."""
+    hint = f" (ext4: mount -o loop {output} DIR shows it in DIR/out)" if output.suffix == ".img" else ""
+    return f"{output}{hint}"
 
 
 def _drop(path: Path) -> None:

@@ -13,7 +13,7 @@ from vfs.run.declared import Declared
 class RunResult(msgspec.Struct, frozen=True):
     """How a run ended. `exit_code` is the command's (128 + signal when it was killed).
 
-    `stored` is the commit of a command that ended with 0. `kept` is the directory with what any other one
+    `stored` is the commit of a command that ended with 0. `kept` is what holds what any other one
     wrote, None when it wrote nothing. `leftovers` counts processes that outlived the command and were ended;
     `warnings` are whole lines, `declared` compares what the command was given with what it used.
     `repo_created`: the repo of the output did not exist and was made for the commit.

@@ -8,8 +8,6 @@ is written to it, so whatever dies meanwhile, what was written is there.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -17,18 +15,15 @@ import msgspec
 
 from vfs.control.launch import start
 from vfs.control.spec import OUTPUT_NAME, MountSpec, View, new_id
-from vfs.errors import DaemonError, UsageError, VfsError
-from vfs.files.translate import cause_of
+from vfs.errors import UsageError, VfsError
 from vfs.journal.log import Journal
 from vfs.journal.session import begin_session
 from vfs.model.commit import InputCommit
 from vfs.repo.library import Library
 from vfs.run.ending import ended, removed, with_lines
-from vfs.run.environment import inherited
-from vfs.run.errand import how_it_ended
+from vfs.run.execution import Execution
 from vfs.run.leaving import clear_dead_mounts, unmount, written_down
 from vfs.run.namespace import PLACE
-from vfs.run.passing import SignalPassing
 from vfs.run.place import RunPlace
 from vfs.run.shell_enter import ShellSpec
 from vfs.store.marked import marker_of
@@ -120,8 +115,7 @@ class _Shell:
         self.layer.add_session(session)
         with ExitStack() as mounted:
             self._mount(mounted, session)
-            code, leftovers = self._execute()
-            lost = written_down(str(self.place.views), self.library.settings.state_dir, what="commit")
+            code, leftovers, lost = self._execute()
         return ShellEnded(code, session, leftovers, lost)
 
     def _left(self, session: str, code: int) -> tuple[str, ...]:
@@ -145,40 +139,35 @@ class _Shell:
         start(spec)
         mounted.callback(unmount, point, settings.state_dir)
 
-    def _execute(self) -> tuple[int, int]:
-        """(exit code, leftovers) of the command."""
-        reader, writer = os.pipe2(os.O_CLOEXEC)
-        try:
-            with SignalPassing() as signals:
-                try:
-                    self._spec(signals).write(self.place.enter)
-                    process = signals.start(lambda: self._spawn(writer))
-                finally:
-                    os.close(writer)
-                process.wait()
-            return how_it_ended(os.read(reader, _REPORT_MAX), process.returncode, what="shell")
-        finally:
-            os.close(reader)
+    def _execute(self) -> tuple[int, int, tuple[str, ...]]:
+        """(exit code, leftovers, what could not be recorded) of the command."""
+        execution = Execution(
+            module="vfs.run.shell_enter",
+            what="shell",
+            lost="",
+            handover=self.place.enter,
+            errand=self._errand,
+            variables={"VFS_TREE": shown_at(self.layer.base.repo), "VFS_LAYER": self.layer.id},
+            entered=self._entered,
+            flush=self._flush,
+        )
+        return execution.run()
 
-    def _spec(self, signals: SignalPassing) -> ShellSpec:
+    def _errand(self, mask: list[int]) -> ShellSpec:
         return ShellSpec(
             views=str(self.place.views),
             name=self.name,
             layer=str(self.layer.directory),
             root=str(self.place.root),
             command=[os.fsdecode(word) for word in self.command],
-            mask=sorted(int(number) for number in signals.mask),
+            mask=mask,
         )
 
-    def _spawn(self, report: int) -> subprocess.Popen[bytes]:
-        words = [sys.executable, "-P", "-m", "vfs.run.shell_enter", str(self.place.enter), str(report)]
-        own = {b"VFS_TREE": os.fsencode(shown_at(self.layer.base.repo)), b"VFS_LAYER": os.fsencode(self.layer.id)}
-        os.set_inheritable(report, True)
-        try:
-            # Descriptors that our caller left open for the command (`3< file`, `<(…)`) are its own as well.
-            return subprocess.Popen([*words, str(os.getpid())], env={**inherited(), **own}, close_fds=False)
-        except OSError as error:
-            raise DaemonError(f"shell: {words[0]}: cannot be executed: {cause_of(error)}") from error
+    def _entered(self, pid: int) -> None:
+        """The process is in its namespace, and waits before the command."""
+
+    def _flush(self) -> tuple[str, ...]:
+        return written_down(str(self.place.views), self.library.settings.state_dir, what="commit")
 
 
 def _name(repo: str) -> str:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 
 from vfs.errors import MountError, VfsError
 from vfs.files.translate import cause_of
-from vfs.run.conversation import say
+from vfs.run.conversation import may_go, say, told_to_go
 from vfs.run.environment import inherited
 from vfs.run.errand import Errand
 from vfs.run.namespace import PLACE, enter_showing
@@ -44,15 +44,18 @@ def main(words: Sequence[str]) -> int:
     try:
         spec = ShellSpec.read(path)
         layer = Layer(spec.layer)
-        with_lock = claim_mount(layer)
+        lock = claim_mount(layer)
         enter_showing(lambda place: _show(spec, layer, place), root=spec.root)
         _go_to(f"{PLACE}/{spec.name}")
+        if not may_go(fd):
+            return 1
         ended = Supervisor(runner, spec.mask).run([os.fsencode(word) for word in spec.command], inherited())
-        with_lock.release()
     except VfsError as error:
         say(fd, {"wire": error.wire, "message": str(error)})
         return 1
     say(fd, asdict(ended))
+    told_to_go(fd)
+    lock.release()
     return 0
 
 

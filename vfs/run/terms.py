@@ -12,13 +12,15 @@ class Terms(msgspec.Struct, frozen=True):
 
     `strict`: kinds of `Declared` that are errors, so that nothing is committed; UNDECLARED turns on `trace_outside`,
     which lists the files that the processes open outside of /pfs. `image`: the container image, where the user says
-    it; `environment`: names of variables that are recorded beside the allow-list.
+    it; `environment`: names of variables that are recorded beside the allow-list. `max_size`: bytes that the output may
+    take on disk, which are taken when the run begins, 0 for no limit.
     """
 
     strict: frozenset[str] = frozenset()
     trace_outside: bool = False
     image: str = ""
     environment: tuple[str, ...] = ()
+    max_size: int = 0
 
     @property
     def traces(self) -> bool:

@@ -32,16 +32,17 @@ from vfs.repo.progress import Progress
 from vfs.run.code import code_of
 from vfs.run.declared import Declared, declared_of
 from vfs.run.ending import ended, noted, removed, with_lines
+from vfs.run.enter import EnterSpec
 from vfs.run.environment import as_text, changed, inherited
 from vfs.run.execution import Execution
 from vfs.run.inputs import GivenInput, shown_paths, variables
 from vfs.run.leaving import living_mount, unmount, written_down
 from vfs.run.output import read_output
-from vfs.run.place import RunPlace
+from vfs.run.place import RunPlace, described
 from vfs.run.result import RunResult
 from vfs.run.target import RunTarget, made
 from vfs.run.terms import NO_TERMS, Terms
-from vfs.run.watching import no_trace
+from vfs.run.watching import may_watch, no_trace
 from vfs.store.marked import marker_of
 
 # The command was never started, and the process that was to start it said why.
@@ -77,7 +78,7 @@ class Work:
         self.terms = terms
         self.warnings: tuple[str, ...] = ()
         self.code = _NOT_STARTED
-        self.place = RunPlace.create(library.settings.state_dir)
+        self.place = RunPlace.create(library.settings.state_dir, max_size=terms.max_size)
         try:
             self.session = self._begun()
         except BaseException:
@@ -121,7 +122,7 @@ class Work:
         with ExitStack() as mounted:
             self._mount(mounted)
             if on_place is not None:
-                on_place(self.place.out)
+                on_place(self.place.output)
             self.code, leftovers, lost = self._execute()
         if self.code:
             return self._failed(leftovers, lost)
@@ -149,7 +150,7 @@ class Work:
 
     def _finish(self, record: RunRecord, message: str, author: str | None, progress: Progress) -> RunResult:
         if self.examine is not None:
-            self.examine(self.place.out)
+            self.examine(self._output())
         if self.target is None:
             return RunResult(0, self.session)
         stored, created, warnings = self._commit(self.target, record, message, author, progress)
@@ -181,16 +182,37 @@ class Work:
     def _execute(self) -> tuple[int, int, tuple[str, ...]]:
         """(exit code, leftovers, what could not be recorded) of the command."""
         execution = Execution(
-            place=self.place,
-            command=self.command,
+            module="vfs.run.enter",
+            what="run",
+            lost="; nothing was committed",
+            handover=self.place.enter,
+            errand=self._errand,
             variables=variables(self.given),
-            changes=self.changes,
+            entered=self._entered,
+            flush=self._flush,
             cwd=self.cwd,
             stdout=self.stdout,
-            watch=self._watch,
-            flush=self._flush,
         )
         return execution.run()
+
+    def _errand(self, mask: list[int]) -> EnterSpec:
+        place = self.place
+        return EnterSpec(
+            views=str(place.views),
+            out=str(place.out if place.room is None else place.room.out),
+            room="" if place.room is None else str(place.room.directory),
+            root=str(place.root),
+            command=[os.fsdecode(word) for word in self.command],
+            mask=mask,
+            changes=self.changes,
+        )
+
+    def _entered(self, pid: int) -> None:
+        """The process is in its namespace, and waits before the command."""
+        if self.place.room is not None:
+            self.place.room.reach(pid)
+        if may_watch():
+            self._watch(pid)
 
     def _watch(self, pid: int) -> None:
         """Have the daemon record what the processes in the namespace of `pid` write; Refused when more is asked for."""
@@ -211,7 +233,7 @@ class Work:
         """The commit, whether the repo was made for it, and lines about what it lacks."""
         writer, branch = self.library.writer(), target.branch
         wrote = Writers(self.journal, [self.session]).last
-        written = read_output(self.library, writer, self.place.out, progress=progress, wrote=wrote)
+        written = read_output(self.library, writer, self._output(), progress=progress, wrote=wrote)
         with made(self.library, target) as created:
             stored = commit_tree(
                 self.library,
@@ -242,12 +264,18 @@ class Work:
     def _kept(self) -> Path | None:
         """The directory with what was written, if there is any."""
         try:
-            return self.place.out if self.place.keep() else None
+            return self.place.output if self.place.keep() else None
         except VfsError:
             # It could not be looked into, or not taken away: better named than not.
-            return self.place.out
+            return self.place.output
+
+    def _output(self) -> Path:
+        written = self.place.written
+        if written is None:
+            raise DaemonError("run: the command ended well, and its output was never reached")
+        return written
 
     def _where(self) -> list[str]:
         """A line that says where the output is, if there is any."""
         kept = self._kept()
-        return [f"what the command wrote is kept in {kept}"] if kept is not None else []
+        return [f"what the command wrote is kept in {described(kept)}"] if kept is not None else []

@@ -1,7 +1,7 @@
-"""The file system of bounded size that holds what is written to a layer with a quota: an ext4 image on a loop device.
+"""The file system of bounded size that holds what is written to a layer, or by a run: an ext4 image on a loop device.
 
-In the layer's directory: `volume.img`, all of its blocks reserved when it is made; `volume`, where it is mounted
-while somebody needs it; `volume.guard` and `volume.users`, the locks that decide about that. The loop device
+In the directory of the layer or run: `volume.img`, all of its blocks reserved when it is made; `volume`, where it is
+mounted while somebody needs it; `volume.guard` and `volume.users`, the locks that decide about that. The loop device
 is the kernel's to free: it goes with the last mount of the image (autoclear).
 """
 
@@ -39,7 +39,7 @@ _PATIENCE = 600.0
 
 
 class Volume:
-    """The volume of one layer. While `hold` lasts it is mounted at `point`; the last user's `release` unmounts it.
+    """One volume. While `hold` lasts it is mounted at `point`; the last user's `release` unmounts it.
 
     Invariant: whoever mounts or unmounts has `volume.guard`; whoever needs it mounted has a shared lock on
     `volume.users`, which the kernel drops when the process ends. So a volume that is mounted without users was left
@@ -70,6 +70,10 @@ class Volume:
         except OSError as error:
             raise local_error(self.image, f"made with {format_size(size)}, which are taken now", error) from error
         _run([program, *_MKFS_WORDS, os.fspath(self.image)], f"{self.image}: cannot be made")
+
+    def mount_here(self) -> None:
+        """Have it mounted in the mount namespace of this process, with which it goes; MountError with the remedy."""
+        self._mount()
 
     def hold(self) -> None:
         """Have it mounted until `release`; MountError with the remedy."""
@@ -115,7 +119,8 @@ class Volume:
 
     def _mount(self) -> None:
         words = [_found(_MOUNT, "mount"), *_MOUNT_WORDS, "--", os.fspath(self.image), os.fspath(self.point)]
-        _run(words, f"{self.point}: a layer of limited size cannot be mounted (loop devices are needed: modprobe loop)")
+        failed = "a volume of limited size cannot be mounted (loop devices are needed: modprobe loop)"
+        _run(words, f"{self.point}: {failed}")
 
     def _unmount_unless_used(self) -> None:
         try:
@@ -168,7 +173,7 @@ def check_size(size: int) -> int:
 def _found(program: str, package: str) -> str:
     path = shutil.which(program) or shutil.which(program, path=_PLACES)
     if path is None:
-        raise MountError(f"{program}: not found; a layer of limited size needs it (package {package})")
+        raise MountError(f"{program}: not found; a volume of limited size needs it (package {package})")
     return path
 
 

@@ -15,9 +15,11 @@ from vfs.cli.values import counted
 from vfs.model.revision import Revision
 from vfs.run.declared import parse_strict
 from vfs.run.inputs import parse_input
+from vfs.run.place import described
 from vfs.run.result import RunResult
 from vfs.run.runner import run
 from vfs.run.terms import Terms
+from vfs.workspace.volume import limit_of
 
 # What follows the first word that is no option of ours belongs to the command.
 _COMMAND_LAST = {"allow_interspersed_args": False, "ignore_unknown_options": False}
@@ -56,6 +58,7 @@ class _OptionalKinds(click.Command):
     "--record-env", "environment", metavar="NAME", multiple=True,
     help="Record this environment variable as well; may be given several times.",
 )  # fmt: skip
+@click.option("--max-size", metavar="SIZE", help="What the output may take on disk, such as 10GiB; as root.")
 @options.message
 @options.author
 @options.signing
@@ -69,6 +72,7 @@ def run_command(
     trace_outside: bool,
     image: str,
     environment: tuple[str, ...],
+    max_size: str | None,
     message: str,
     author: str | None,
     command: tuple[str, ...],
@@ -82,7 +86,8 @@ def run_command(
 
     Afterwards it is said which inputs were not used (unused), which names were looked up in them and not there
     (missing), and, with --trace-outside, which files were opened elsewhere (undeclared). With --strict these are
-    errors.
+    errors. With --max-size programs get "no space left on device" when the output has that size, which is taken from
+    the disk at once.
 
     \b
     Examples:
@@ -97,6 +102,7 @@ def run_command(
         trace_outside=trace_outside,
         image=image,
         environment=environment,
+        max_size=limit_of(max_size) if max_size is not None else 0,
     )
     library = call.library()
     with progress.shown(f"commit {target}") as watcher:
@@ -117,7 +123,7 @@ def run_command(
 
 
 def _say_kept(call: Call, place: Path) -> None:
-    call.kept = f"nothing was committed; what the command wrote is in {place}"
+    call.kept = f"nothing was committed; what the command wrote is in {described(place)}"
 
 
 def _report(result: RunResult, target: Revision) -> None:
@@ -133,5 +139,5 @@ def _report(result: RunResult, target: Revision) -> None:
     if result.stored is not None:
         output.note(created(result.stored, target.branch))
         return
-    kept = f"; what it wrote is kept in {one_line(str(result.kept))}" if result.kept is not None else ""
+    kept = f"; what it wrote is kept in {one_line(described(result.kept))}" if result.kept is not None else ""
     output.complain(f"run: the command ended with status {result.exit_code}; nothing was committed{kept}")
