@@ -36,6 +36,11 @@ class Cause(msgspec.Struct, frozen=True):
     likely: bool = True
     files: tuple[FileDifference, ...] = ()
 
+    @property
+    def subject(self) -> str:
+        """What is not the same: a path, a name, or what `text` says as a whole."""
+        return self.text.rpartition(": ")[0] or self.text
+
 
 def code_causes(a: RunRecord, b: RunRecord) -> Iterator[Cause]:
     """Work trees and scripts that are not the same; what only one of the records knows proves nothing."""
@@ -73,9 +78,10 @@ def environment_causes(a: RunRecord, b: RunRecord) -> Iterator[Cause]:
 
 
 def executable_causes(a: RunRecord, b: RunRecord) -> Iterator[Cause]:
-    """Programs of one path with other digests, and those that ran on one side alone."""
+    """Programs of one path with other digests, and those that ran on one side alone, the first to run first."""
     then, now = programs(a), programs(b)
-    for path in sorted(then.keys() | now.keys()):
+    # In the order in which they came up: that of the command itself comes first.
+    for path in dict.fromkeys((*then, *now)):
         old, new = then.get(path, set()), now.get(path, set())
         if old and new and old != new:
             yield Cause("executables", f"{printable(path)}: another program", _digests(old), _digests(new))

@@ -11,6 +11,7 @@ import click
 from vfs.cli import options, output
 from vfs.cli.call import Call, pass_call
 from vfs.cli.commits import command_text
+from vfs.cli.explained import INDENT, SHOWN, causes_lines, clipped
 from vfs.cli.names import first_line, named, one_line, shown
 from vfs.cli.parameters import REVISION
 from vfs.cli.values import local_time, utc_time
@@ -21,10 +22,6 @@ from vfs.model.ids import short
 from vfs.model.revision import Revision
 from vfs.repo.resolve import resolve
 
-# Paths of each kind that are named without --full, and characters of a value.
-_SHOWN = 10
-_WIDTH = 100
-_INDENT = " " * 13
 _KINDS = {"A": "added", "D": "deleted", "M": "modified", "T": "type", "P": "attributes"}
 
 
@@ -61,40 +58,27 @@ def explain_command(call: Call, a: Revision, b: Revision, full: bool, as_json: b
 
 def _print(found: Explanation, outputs: Iterator[OutputDifference], *, full: bool) -> None:
     for name, side in (("A", found.a), ("B", found.b)):
-        output.line(f"{name}  {_title(side)}")
+        output.line(f"{name}  {_title(side, full=full)}")
     output.line()
     output.line(one_line(found.verdict))
-    for cause in found.causes:
-        _print_cause(cause, full=full)
-    limit = None if full else _SHOWN
+    for text in causes_lines(found.causes, full=full):
+        output.line(text)
+    limit = None if full else SHOWN
     differing = [f"{one.change.value}  {shown(one.path) or '.'}{_place(one)}" for one in islice(outputs, limit)]
     for place, text in enumerate(differing):
         output.line(f"{'outputs' if not place else '':11}  {text}")
     if next(outputs, None) is not None:
-        output.line(f"{_INDENT}… and more (--full)")
-
-
-def _print_cause(cause: Cause, *, full: bool) -> None:
-    unlikely = "" if cause.likely else "  (hardly the cause)"
-    output.line(f"{cause.about:11}  {one_line(cause.text)}{unlikely}")
-    for name, value in (("A", cause.a), ("B", cause.b)):
-        text = one_line(value) or "none"
-        output.line(f"{_INDENT}{name}: {text if full or len(text) <= _WIDTH else text[: _WIDTH - 1] + '…'}")
-    files = cause.files if full else cause.files[:_SHOWN]
-    for one in files:
-        output.line(f"{_INDENT}{one.change}  {shown(one.path) or '.'}")
-    if len(files) < len(cause.files):
-        output.line(f"{_INDENT}… and {len(cause.files) - len(files)} more")
+        output.line(f"{INDENT}… and more (--full)")
 
 
 def _place(one: OutputDifference) -> str:
     return f"  (from byte {one.offset} on)" if one.offset is not None else ""
 
 
-def _title(side: Side) -> str:
+def _title(side: Side, *, full: bool) -> str:
     commit = side.maker.commit
     record = side.sealed.record if side.sealed is not None else None
-    command = first_line(command_text(record.command)) if record is not None and record.command else ""
+    command = clipped(first_line(command_text(record.command)), full=full) if record is not None else ""
     how = f"{record.kind}: {command}" if record is not None else "no run record"
     path = f":{shown(side.resolved.path)}" if side.resolved.path else ""
     narrowed = "" if side.narrowed or not path or record is None else "  (its own inputs are not known: all of the run)"
