@@ -61,7 +61,8 @@ def _relative(entries: Iterator[Entry], above: bytes) -> Iterator[Entry]:
         path = entry.path[len(above) :].removeprefix(b"/")
         # The two starting points differ by name, which is why they were named; their times say nothing either.
         top = not path and entry.kind is Kind.DIR
-        yield msgspec.structs.replace(entry, path=path, mtime_ns=0 if top else entry.mtime_ns)
+        # Other names are paths from the root of the tree, which have nothing to do with each other here.
+        yield msgspec.structs.replace(entry, path=path, mtime_ns=0 if top else entry.mtime_ns, links=None)
 
 
 def _joined(a: Iterator[Entry], b: Iterator[Entry]) -> Iterator[Difference]:

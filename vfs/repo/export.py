@@ -1,4 +1,4 @@
-"""`vfs export`: what a revision names as ordinary files, with modes, mtimes, xattrs, symlinks and holes.
+"""`vfs export`: what a revision names as ordinary files, with modes, mtimes, xattrs, symlinks, hard links and holes.
 
 Small files are fetched in groups, so a directory of them costs a few requests; large ones are
 streamed with read-ahead. Nothing that exists is overwritten.
@@ -23,6 +23,7 @@ from vfs.repo.notes import Notes
 from vfs.repo.placer import Placer
 from vfs.repo.progress import NoProgress, Progress
 from vfs.repo.resolve import Resolved
+from vfs.tree.links import is_other_name
 
 # Content fetched as one group, and how many groups are under way: 32 MiB in memory.
 GROUP_BYTES, GROUP_NAMES, GROUPS_AHEAD = 8 << 20, 2048, 4
@@ -43,6 +44,31 @@ class _Group(msgspec.Struct, frozen=True):
     chunks: dict[BlobRef, bytes] | None
 
 
+class _Names:
+    """Files of several names on their way: the first that comes along is written, the others are linked to it."""
+
+    def __init__(self) -> None:
+        self._first: dict[bytes, Entry] = {}
+        self._others: dict[bytes, tuple[bytes, Entry]] = {}
+
+    def lightened(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        """`entries`, those without content whose file has come along under another name."""
+        for entry in entries:
+            if entry.links is None:
+                yield entry
+                continue
+            first = self._first.setdefault(entry.links.first, entry)
+            if first is entry or not is_other_name(first, entry):
+                yield entry
+            else:
+                self._others[entry.path] = (first.path, entry)
+                yield msgspec.structs.replace(entry, size=0, content=b"")
+
+    def taken(self, path: bytes) -> tuple[bytes, Entry] | None:
+        """Of a name whose content was taken away: the path to link it to, and the entry as it was."""
+        return self._others.pop(path, None)
+
+
 def export(
     library: Library, resolved: Resolved, dest: str | bytes | os.PathLike[str], *, progress: Progress | None = None
 ) -> Exported:
@@ -58,10 +84,11 @@ def export(
     path = os.fsencode(dest)
     placer = Placer(_target(path), notes)
     watcher.start(totals.size)
-    entries = _relative(tree.walk(resolved.path), resolved.path)
+    names = _Names()
+    entries = names.lightened(_relative(tree.walk(resolved.path), resolved.path))
     groups = ordered_map(partial(_fetch, library), _groups(entries), workers=GROUPS_AHEAD, ahead=GROUPS_AHEAD)
     for group in groups:
-        _place_all(library, placer, group, path, watcher)
+        _place_all(library, placer, group, path, watcher, names)
     try:
         placer.finish()
     except OSError as error:
@@ -133,13 +160,18 @@ def _fetch(library: Library, entries: list[Entry]) -> _Group:
     return _Group(entries, dict(zip(refs, library.blobs.get_many(refs), strict=True)))
 
 
-def _place_all(library: Library, placer: Placer, group: _Group, dest: bytes, progress: Progress) -> None:
+def _place_all(library: Library, placer: Placer, group: _Group, dest: bytes, progress: Progress, names: _Names) -> None:
     for entry in group.entries:
+        other = names.taken(entry.path) if entry.links is not None else None
         try:
             if entry.kind is Kind.DIR:
                 placer.directory(entry)
             elif entry.kind is Kind.SYMLINK:
                 placer.symlink(entry)
+            elif other is not None:
+                if not placer.link(entry.path, other[0]):
+                    placer.file(other[1], _pieces(library, other[1], None))
+                progress.advance(other[1].size, 1)
             else:
                 placer.file(entry, _told(_pieces(library, entry, group.chunks), progress))
                 progress.advance(0, 1)

@@ -16,7 +16,7 @@ from vfs.content.streams import StreamResult
 from vfs.content.writer import ContentWriter
 from vfs.errors import LocalIOError
 from vfs.files.translate import cause_of
-from vfs.model.entry import MODE_MASK, Entry, Kind
+from vfs.model.entry import MODE_MASK, Entry, Kind, Links
 from vfs.model.names import check_path, printable
 from vfs.repo.directory import Directory
 from vfs.repo.loading import Loaded, Lost, load, load_all
@@ -37,7 +37,8 @@ def ingest(
 ) -> Iterator[Entry]:
     """The entries of what was found, in the same order, their content put into `writer`.
 
-    What cannot be read as one state, and what a tree does not hold, goes to `notes` instead.
+    What cannot be read as one state, and what a tree does not hold, goes to `notes` instead. Files that have more
+    names say so by a claim.
     """
     batches = ordered_map(partial(load_all, writer), _batches(found), workers=jobs, ahead=min(AHEAD * jobs, AHEAD_MAX))
     lost: set[bytes] = set()
@@ -145,7 +146,13 @@ def _file_entry(at: bytes, status: os.stat_result, xattrs: Xattrs, result: Strea
         digest=result.digest,
         content=result.content,
         xattrs=xattrs,
+        links=claim(status),
     )
+
+
+def claim(status: os.stat_result) -> Links | None:
+    """What the file of this status claims: to be one with all others of its inode that go into the same tree."""
+    return Links(b"%d:%d" % (status.st_dev, status.st_ino)) if status.st_nlink > 1 else None
 
 
 def _count_bits(status: os.stat_result, notes: Notes) -> None:

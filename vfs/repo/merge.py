@@ -26,7 +26,8 @@ def merge_trees(base: Tree | None, ours: Tree, theirs: Tree, *, where: str) -> l
 
     Conflict, naming `where` and up to 10 paths, when both sides changed one path to different ends or one
     side changed what lies in a directory that the other took away. The mtime of a directory alone never
-    stands against anything: where both sides changed it, the later one is taken.
+    stands against anything: where both sides changed it, the later one is taken. Nor do the other names of a file:
+    what our side linked is linked again with what is the same file on theirs.
     """
     return merge_changes(since(base, ours), since(base, theirs), where=where)
 
@@ -90,6 +91,8 @@ class _Merge:
             self.conflicts.append(other.path)
 
     def _only_ours(self, mine: Difference) -> None:
+        if _only_company(mine):
+            return
         if mine.new is None:
             # A removal takes all below with it, so what lay below needs no change of its own.
             if not self._ours.cleared_above(mine.path):
@@ -113,6 +116,8 @@ class _Merge:
                 self.conflicts.append(mine.path)
             return
         if ours.same_as(theirs):
+            if theirs.links is None and ours.links is not None:
+                self.changes.append(Put(ours))
             return
         merged = _directory(mine.old, ours, theirs)
         if merged is None:
@@ -122,11 +127,22 @@ class _Merge:
 
 
 def _only_touched(change: Difference) -> bool:
-    """True when a directory got another mtime and nothing else: that stands against no other change."""
+    """True when a directory got another mtime, or a file other names, and nothing else.
+
+    That stands against no other change.
+    """
+    if change.only_links:
+        return True
     old, new = change.old, change.new
     if old is None or new is None or old.kind is not Kind.DIR or new.kind is not Kind.DIR:
         return False
     return (old.mode, old.xattrs) == (new.mode, new.xattrs)
+
+
+def _only_company(change: Difference) -> bool:
+    """True when a file of several names is one still: who came to its names, or went, has a change of its own."""
+    old, new = change.old, change.new
+    return change.only_links and old is not None and new is not None and bool(old.links and new.links)
 
 
 def _directory(old: Entry | None, ours: Entry, theirs: Entry) -> Entry | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -12,6 +13,8 @@ from vfs.repo.notes import Notes
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE, _NEW_DIR = 0o600, 0o700
+# What a file system says that knows no hard links, or allows no more of them to one file.
+_NO_LINKS = frozenset({errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV})
 
 
 class Placer:
@@ -48,6 +51,19 @@ class Placer:
             self._attributes(fd, entry)
         finally:
             os.close(fd)
+
+    def link(self, path: bytes, to: bytes) -> bool:
+        """Make another name for the file made as `to`; False where the file system has no such thing. OSError."""
+        there, here = self._reach(to.rpartition(b"/")[0]), self._reach(path.rpartition(b"/")[0])
+        name, old = path.rpartition(b"/")[2], to.rpartition(b"/")[2]
+        try:
+            os.link(old, name, src_dir_fd=there.fd, dst_dir_fd=here.fd, follow_symlinks=False)
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                self._notes.count("hard link", "made a file of its own, the file system here refuses it")
+                return False
+            raise
+        return True
 
     def finish(self) -> None:
         """Modes and mtimes of all directories, the deepest first: one without the x bit closes the way."""

@@ -75,12 +75,15 @@ def reset_path(
     if not changes:
         return Reset(head.id, head, source)
     writer = library.writer()
+    root = edit(tree, writer, changes, mtime_ns=time.time_ns())
+    if root.ref.digest == head.commit.root:
+        return Reset(head.id, head, source)
     given = (InputCommit(found.repo, found.repo, source.id),)
     stored = commit_tree(
         library,
         repo=found.repo,
         branch=found.branch,
-        root=edit(tree, writer, changes, mtime_ns=time.time_ns()),
+        root=root,
         base=head,
         author=author or library.settings.author,
         message=message or f"reset {printable(target.path)} to {short(source.id)}",

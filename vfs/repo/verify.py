@@ -6,6 +6,7 @@ files it is part of; everything else is still checked.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
@@ -14,7 +15,7 @@ import msgspec
 from vfs.concurrency.pool import ordered_map
 from vfs.content.limits import place
 from vfs.errors import Corrupt, VfsError
-from vfs.model.entry import BlobRef, Entry, Kind
+from vfs.model.entry import BlobRef, Entry, Kind, Links
 from vfs.model.ids import Digest, short
 from vfs.model.names import printable
 from vfs.repo.commits import read_record
@@ -25,6 +26,7 @@ from vfs.repo.verify_content import DAMAGE, Outcome, read_step, steps
 from vfs.tree.index import Child
 from vfs.tree.keys import path_of
 from vfs.tree.leaf import Leaf
+from vfs.tree.links import is_other_name, names
 from vfs.tree.tree import Tree, check_root
 
 # Paths named with one damaged object; the rest are counted.
@@ -118,7 +120,7 @@ class _Run:
     def _entries(self, tree: Tree, top: Child) -> Iterator[Entry]:
         """The entries of all leaves that can be read."""
         stack = [top]
-        parents = _Parents(tree)
+        parents, linked = _Parents(tree), _Linked(tree)
         while stack:
             child = stack.pop()
             try:
@@ -132,12 +134,12 @@ class _Run:
             except DAMAGE as error:
                 self._hidden(child.ref, error, child.last, child.entries)
                 continue
-            yield from self._leaf(leaf, parents)
+            yield from self._leaf(leaf, parents, linked)
 
-    def _leaf(self, leaf: Leaf, parents: _Parents) -> Iterator[Entry]:
+    def _leaf(self, leaf: Leaf, parents: _Parents, linked: _Linked) -> Iterator[Entry]:
         for position in range(leaf.count):
             entry = leaf.entry(position)
-            cause = parents.wrong(entry)
+            cause = parents.wrong(entry) or linked.wrong(entry)
             if cause is not None:
                 self._damage(f"tree of commit {short(self._stored.id)}", cause, entry.path)
             yield entry
@@ -192,3 +194,33 @@ class _Parents:
             self._last = parent
             return None
         return Corrupt(f"{printable(entry.path)}: lies in no directory")
+
+
+class _Linked:
+    """Checks that files of several names have just those, and that all say the same of the file."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        # The names seen of each file, until all are.
+        self._seen: Counter[bytes] = Counter()
+
+    def wrong(self, entry: Entry) -> Corrupt | None:
+        """What is wrong with the other names of an entry, if anything."""
+        links = entry.links
+        if links is None:
+            return None
+        self._seen[links.first] += 1
+        try:
+            fits = self._fits(entry, links)
+        except DAMAGE:
+            return None
+        if self._seen[links.first] == links.count:
+            del self._seen[links.first]
+        return None if fits else Corrupt(f"{printable(entry.path)}: its other names are not those of one file")
+
+    def _fits(self, entry: Entry, links: Links) -> bool:
+        if links.first == entry.path:
+            return sum(1 for _ in names(self._tree, entry.path)) == links.count
+        first = self._tree.find(links.first)
+        # The first comes first: it was seen, unless it is none, and what comes when all were seen is one too many.
+        return first is not None and is_other_name(first, entry) and self._seen[links.first] > 1

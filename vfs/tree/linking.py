@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 
 import msgspec
 from blake3 import blake3
 
 from vfs.model.entry import Entry, Links
-from vfs.tree.keys import key_of
-from vfs.tree.links import names
+from vfs.tree.links import Marks, names, ring
 from vfs.tree.tree import Tree
 
 _KEY = 16
-
-Marks = dict[bytes, Links | None]
 
 
 class Linking:
@@ -54,7 +50,7 @@ class Linking:
         """By path: the marks of all names that were put with any, and of those of the base whose marks change."""
         marks: Marks = {}
         for paths in self._claimed.values():
-            marks.update(_ring(paths))
+            marks.update(ring(paths))
         groups: defaultdict[bytes, list[bytes]] = defaultdict(list)
         for path, (first, _) in self._named.items():
             groups[self._resolved(first)].append(path)
@@ -74,7 +70,7 @@ class Linking:
                 alike[_what(entry, b"")].append(entry.path)
         marks: Marks = {}
         for paths in alike.values():
-            marks.update(_ring(paths))
+            marks.update(ring(paths))
         return {path: links for path, links in marks.items() if path not in before or before[path] != links}
 
     def _resolved(self, first: bytes) -> bytes:
@@ -85,15 +81,6 @@ class Linking:
             first = self._named[first][0]
         entry = self._base.find(first) if self._base is not None else None
         return first if entry is None or entry.links is None else entry.links.first
-
-
-def _ring(paths: Iterable[bytes]) -> Marks:
-    """The marks of the names of one file."""
-    ordered = sorted(paths, key=key_of)
-    if len(ordered) < 2:
-        return dict.fromkeys(ordered)
-    after = [*ordered[1:], b""]
-    return {path: Links(ordered[0], following, len(ordered)) for path, following in zip(ordered, after, strict=True)}
 
 
 def _what(entry: Entry, claim: bytes) -> bytes:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 import msgspec
 
-from vfs.model.entry import Entry
+from vfs.model.entry import Entry, Links
+from vfs.tree.keys import key_of
 from vfs.tree.tree import Tree
+
+# By path: with whom the entry there is linked.
+Marks: TypeAlias = dict[bytes, Links | None]
 
 
 def first_name(tree: Tree, row: int, entry: Entry) -> tuple[int, Entry]:
@@ -43,3 +48,12 @@ def is_other_name(entry: Entry, other: Entry) -> bool:
     if a is None or b is None or (a.first, a.count) != (b.first, b.count):
         return False
     return entry.identity()[1:] == other.identity()[1:]
+
+
+def ring(paths: Iterable[bytes]) -> Marks:
+    """The marks of the names of one file; one that is its only name has none."""
+    ordered = sorted(paths, key=key_of)
+    if len(ordered) < 2:
+        return dict.fromkeys(ordered)
+    after = [*ordered[1:], b""]
+    return {path: Links(ordered[0], following, len(ordered)) for path, following in zip(ordered, after, strict=True)}

@@ -25,7 +25,8 @@ from vfs.tree.held import Held
 from vfs.tree.index import INDEX_MAX, Child, encode_index
 from vfs.tree.keys import key_of
 from vfs.tree.layout import LEAF_MAX, encode_leaf
-from vfs.tree.linking import Linking, Marks
+from vfs.tree.linking import Linking
+from vfs.tree.links import Marks
 from vfs.tree.pages import PageSink
 from vfs.tree.tree import Tree
 

@@ -124,7 +124,7 @@ class _Work:
         reading, shown = self._read(writer)
         reading.index.save(self.opened.layer.index)
         warnings = reading.notes.warnings()
-        if not reading.outputs and self._is_own_branch():
+        if not reading.outputs and not reading.relinked and self._is_own_branch():
             return LayerCommit(self.opened.last, False, (), warnings)
         root = self._onto_last(writer, shown)
         landed = self._landed(writer, root)

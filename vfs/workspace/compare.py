@@ -34,6 +34,8 @@ class What(Enum):
     IGNORED = "I"
     # Only the mtime of a directory: follows from changes in it, and is no change of its own.
     TIME = "-"
+    # Nothing, but the file has other names, or had: whether that is a change shows when all names were met.
+    LINKS = "="
 
 
 class LayerChange(msgspec.Struct, frozen=True):
@@ -85,6 +87,8 @@ class Comparison:
                 self._notes.count(special_name(seen.special), "skipped, a tree holds none")
             old = None if self._taken(seen.path) else self._old.find(seen.path)
             what = self.what(old, seen.node)
+            if what is None and old is not None and seen.node is not None and (old.links or seen.node.links):
+                what = What.LINKS
             if what is not None:
                 yield LayerChange(seen.path, what, old, seen.node)
             if seen.replaced:

@@ -7,11 +7,14 @@ import stat
 
 import msgspec
 
-from vfs.model.entry import MODE_MASK, Entry, Kind
+from vfs.model.entry import MODE_MASK, Entry, Kind, Links
+from vfs.repo.ingest import claim
 from vfs.repo.walk import Found
 from vfs.workspace.marks import Marks, Xattrs
 
 _SYMLINK_MODE = 0o777
+# Begins what files of the commit below claim; what others claim begins with a number.
+BELOW = b"below:"
 
 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +22,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     `found` and `status` are set for what lies in the upper layer. `source` is set when the content of a file is
     that of an entry in the commit below: its attributes alone were changed, or a directory above it was renamed.
+    `links` is what a file of several names claims: in the upper layer those of one inode are one file, in the commit
+    below those that are linked there.
     `origin`: the path in the commit below that a directory of the upper layer shows, where it was moved from there.
     """
 
@@ -32,6 +37,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     found: Found | None = None
     status: os.stat_result | None = None
     source: Entry | None = None
+    links: Links | None = None
     origin: bytes | None = None
 
     def as_entry(self) -> Entry:
@@ -47,6 +53,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
             content=source.content if source is not None else b"",
             target=self.target,
             xattrs=self.xattrs,
+            links=self.links,
         )
 
     @property
@@ -88,6 +95,7 @@ def node_of_upper(found: Found, status: os.stat_result, marks: Marks, source: En
         found=found,
         status=status,
         source=source,
+        links=claim(status) if kind is Kind.FILE else None,
     )
 
 
@@ -102,4 +110,5 @@ def node_of_entry(entry: Entry, path: bytes) -> Node:
         target=entry.target,
         xattrs=entry.xattrs,
         source=entry if entry.kind is Kind.FILE else None,
+        links=Links(BELOW + entry.links.first) if entry.links is not None else None,
     )

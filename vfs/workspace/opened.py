@@ -20,6 +20,7 @@ from vfs.workspace.compare import Comparison, LayerChange, SameContent, What, wi
 from vfs.workspace.ignore import Ignores
 from vfs.workspace.index import DigestIndex
 from vfs.workspace.layer import Layer
+from vfs.workspace.linked import Company
 from vfs.workspace.marks import Flavour
 from vfs.workspace.node import Node
 from vfs.workspace.scan import Scan
@@ -91,8 +92,13 @@ class OpenedLayer:
 
     def changes(self) -> Iterator[LayerChange]:
         """What changed since the last commit, without the directories of which only the mtime did."""
-        changes = self.comparison().changes()
-        return (without_descriptors(change) for change in changes if change.what is not What.TIME)
+        company = Company(self.lower)
+        comparison = self.comparison()
+        for change in comparison.changes():
+            company.note(change)
+            if change.what not in (What.TIME, What.LINKS):
+                yield without_descriptors(change)
+        yield from company.changes(comparison.tells_of)
 
     def is_clean(self) -> bool:
         """True when the mount shows nothing that is not committed."""

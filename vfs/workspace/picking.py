@@ -28,6 +28,11 @@ class Picker:
         self._needed: set[bytes] = set()
         self._there: bytes | None = None
 
+    @property
+    def takes_all(self) -> bool:
+        """True when no pattern leaves anything out."""
+        return self._selection.takes_all
+
     def note(self, change: LayerChange) -> None:
         """Remember the new directories above a put that is taken."""
         if not self._selection.takes_all and change.new is not None and self._is_taken(change):

@@ -17,7 +17,7 @@ import msgspec
 from vfs.content.writer import ContentWriter
 from vfs.errors import Busy
 from vfs.journal.writers import UNKNOWN, Writers
-from vfs.model.entry import Entry
+from vfs.model.entry import Entry, Links
 from vfs.model.names import printable
 from vfs.model.record import Output
 from vfs.repo.ingest import ingest
@@ -27,9 +27,10 @@ from vfs.repo.walk import Found
 from vfs.tree.edit import edit_sorted
 from vfs.tree.keys import key_of
 from vfs.tree.writer import Root
-from vfs.workspace.compare import LayerChange, What, without_descriptors
+from vfs.workspace.compare import Comparison, LayerChange, What, without_descriptors
 from vfs.workspace.confirm import is_unchanged, may_be_hollow, read_again
 from vfs.workspace.index import DigestIndex
+from vfs.workspace.linked import Company
 from vfs.workspace.marks import is_users_own
 from vfs.workspace.node import Node
 from vfs.workspace.opened import OpenedLayer
@@ -45,6 +46,7 @@ class Reading:
 
     `outputs`: the paths that differ from the last commit. `notes`: what could not be read (then the tree is
     not to be committed) and what was skipped. `index`: digests of all files read now or known before.
+    `relinked`: whether a file has other names than in the last commit, be it the same otherwise.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Reading:
         self.outputs: list[Output] = []
         self.notes = Notes()
         self.index = DigestIndex()
+        self.relinked = False
         self._opened = opened
         self._writer = writer
         self._progress = progress
@@ -85,16 +88,27 @@ class Reading:
     def _first_pass(self) -> list[Entry]:
         """Notes what is gone; gives the entries of the commit below that show again, in key order."""
         comparison = self._opened.comparison(same_content=lambda node, old: True)
-        self._note(comparison.touched())
+        company = Company(self._opened.lower)
+        self._note(comparison.touched(), company)
         changes = list(comparison.reverted())
-        self._note(iter(changes))
+        self._note(iter(changes), company)
+        self.relinked = any(True for _ in company.changes(comparison.tells_of))
         taken = (change for change in changes if change.new is not None and self._picker.takes(change))
         shown = [(change.what, change.new.as_entry()) for change in taken if change.new is not None]
         self.outputs.extend(Output(entry.path, entry.digest) for what, entry in shown if what is not What.TIME)
-        return sorted((entry for _, entry in shown), key=lambda entry: key_of(entry.path))
+        entries = {entry.path: entry for entry in [*(entry for _, entry in shown), *self._silent(company, comparison)]}
+        return sorted(entries.values(), key=lambda entry: key_of(entry.path))
 
-    def _note(self, changes: Iterator[LayerChange]) -> None:
+    def _silent(self, company: Company, comparison: Comparison) -> Iterator[Entry]:
+        """Names that are as they were, of files of which the layer shows another name elsewhere."""
+        for path, claim in company.silent(comparison.tells_of) if self._picker.takes_all else ():
+            entry = self._opened.tree.find(path)
+            if entry is not None:
+                yield msgspec.structs.replace(entry, links=Links(claim))
+
+    def _note(self, changes: Iterator[LayerChange], company: Company) -> None:
         for change in changes:
+            company.note(change)
             self._picker.note(change)
             for path in self._picker.removals(change.path) if change.new is None else ():
                 self._removed.add(path)
@@ -147,10 +161,11 @@ class Reading:
         node = change.new
         if node is None or (entry is None and node.needs_reading):
             return
-        entry = _cleaned(node.as_entry() if entry is None else self._confirmed(node, entry))
-        if change.old is None or not entry.same_as(change.old):
-            if change.what is not What.TIME:
-                self.outputs.append(Output(entry.path, entry.digest, *self._written_by(node)))
+        entry, old = _cleaned(node.as_entry() if entry is None else self._confirmed(node, entry)), change.old
+        same = old is not None and entry.same_as(old)
+        if not same and change.what is not What.TIME:
+            self.outputs.append(Output(entry.path, entry.digest, *self._written_by(node)))
+        if not same or entry.links is not None or (old is not None and old.links is not None):
             yield entry
 
     def _written_by(self, node: Node) -> tuple[int, int]:
