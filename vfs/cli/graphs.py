@@ -92,13 +92,14 @@ def deliver(call: Call, graph: Graph, wanted: Wanted) -> None:
 
 def _write(graph: Graph, wanted: Wanted, about: About) -> None:
     from vfs.files.atomic import write_atomic
-    from vfs.journal.render.formats import render
+    from vfs.journal.render.formats import encoded, pieces
 
-    text = render(graph, wanted.format, full=wanted.full, about=about).encode("utf-8", "surrogateescape")
+    text = pieces(graph, wanted.format, full=wanted.full, about=about)
     if wanted.file is None:
-        output.write(text)
+        for piece in text:
+            output.write(piece.encode("utf-8", "surrogateescape"))
         return
-    write_atomic(Path(wanted.file), text, mode=_MODE)
+    write_atomic(Path(wanted.file), encoded(text), mode=_MODE)
     output.line(f"{len(graph.nodes)} nodes written to {one_line(wanted.file)}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 import warnings
 from collections import Counter
 from urllib.parse import unquote_to_bytes
@@ -12,8 +13,10 @@ from export_world import HOSTILE, MADE, Exported, without_controls
 from journal_world import World
 from prov.model import ProvDocument, ProvEntity
 
+from vfs.journal.graph import CommitNode, Edge, FilesNode, Graph
 from vfs.journal.lineage import down, up
-from vfs.journal.render.formats import render
+from vfs.journal.render.formats import pieces, render
+from vfs.model.ids import digest_of
 
 
 @pytest.fixture
@@ -85,3 +88,19 @@ def test_downwards_and_lost_commits_are_valid_too(exported: Exported) -> None:
     world.damage(f"repos/images/commits/{exported.first.id.hex()}")
     graph = up(world.reopened().library, world.resolved(exported.report))
     assert parsed(render(graph, "prov")).unified()
+
+
+@pytest.mark.parametrize("format", ["prov", "rocrate"])
+def test_of_many_files_the_text_is_never_held_whole(format: str) -> None:
+    count = 5_000
+    files = tuple((b"d/%06d" % number, digest_of(b"%d" % number)) for number in range(count))
+    root, given = CommitNode("commit:out:aa", "out", b"a" * 32), CommitNode("commit:in:bb", "in", b"b" * 32)
+    group = FilesNode("files:out:aa:0", "in", b"b" * 32, files)
+    graph = Graph("up", root.id, None, (root, given, group), (Edge(given.id, group.id, "holds", count),))
+    tracemalloc.start()
+    size = sum(len(piece) for piece in pieces(graph, format, full=True))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "".join(pieces(graph, format, full=True)) == render(graph, format, full=True)
+    # Half a kilobyte a file; with an object for each, and the text beside them, it was 2,500 bytes.
+    assert size > 250 * count and peak < 1_200 * count

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from vfs.files.atomic import write_atomic
 from vfs.files.translate import local_error
 from vfs.journal.graph import Graph
 from vfs.journal.render.about import About
+from vfs.journal.render.formats import encoded
 from vfs.journal.render.report import render_html
-from vfs.journal.render.rocrate import METADATA, PREVIEW, render_rocrate
+from vfs.journal.render.rocrate import METADATA, PREVIEW, rocrate_pieces
 
 
-def crate_files(graph: Graph, about: About, *, full: bool = False) -> dict[str, bytes]:
+def crate_files(graph: Graph, about: About, *, full: bool = False) -> dict[str, bytearray]:
     """The files of the crate by name."""
     return {
-        METADATA: render_rocrate(graph, full=full).encode("utf-8", "surrogateescape"),
-        PREVIEW: render_html(graph, about=about, full=full).encode("utf-8", "surrogateescape"),
+        METADATA: encoded(rocrate_pieces(graph, full=full)),
+        PREVIEW: encoded([render_html(graph, about=about, full=full)]),
     }
 
 
-def write_crate(place: Path, files: dict[str, bytes], *, mode: int) -> None:
+def write_crate(place: Path, files: Mapping[str, bytes | bytearray], *, mode: int) -> None:
     """Write the files into a directory, which is made, or as one archive when `place` ends in `.zip`.
 
     LocalIOError and its kin. Each file is whole or absent; the metadata, which makes it a crate, comes last.
@@ -38,7 +40,7 @@ def write_crate(place: Path, files: dict[str, bytes], *, mode: int) -> None:
         write_atomic(place / name, data, mode=mode)
 
 
-def _archive(files: dict[str, bytes]) -> bytes:
+def _archive(files: Mapping[str, bytes | bytearray]) -> bytes:
     """The archive; times are left at the format's first day, so that equal crates are equal bytes."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from vfs.errors import UsageError
 from vfs.journal.graph import Graph
 from vfs.journal.render.about import About
@@ -12,6 +14,32 @@ FORMATS = ("text", "json", "dot", "mermaid", "svg", "openlineage", "prov", "rocr
 
 
 _UNKNOWN = About()
+
+
+def pieces(graph: Graph, format: str, *, full: bool = False, about: About = _UNKNOWN) -> Iterator[str]:
+    """As `render`, the large exports piece by piece: of a million files the text is a good part of a gigabyte.
+
+    Nothing is raised after the first piece.
+    """
+    match format:
+        case "prov":
+            from vfs.journal.render.prov import prov_pieces
+
+            yield from prov_pieces(graph, full=full)
+        case "rocrate":
+            from vfs.journal.render.rocrate import rocrate_pieces
+
+            yield from rocrate_pieces(graph, full=full)
+        case _:
+            yield render(graph, format, full=full, about=about)
+
+
+def encoded(text: Iterable[str]) -> bytearray:
+    """Pieces of text as the bytes of a file."""
+    data = bytearray()
+    for piece in text:
+        data += piece.encode("utf-8", "surrogateescape")
+    return data
 
 
 def render(graph: Graph, format: str, *, full: bool = False, about: About = _UNKNOWN) -> str:
@@ -41,14 +69,8 @@ def render(graph: Graph, format: str, *, full: bool = False, about: About = _UNK
             from vfs.journal.render.openlineage import render_openlineage
 
             return render_openlineage(graph, about=about)
-        case "prov":
-            from vfs.journal.render.prov import render_prov
-
-            return render_prov(graph, full=full)
-        case "rocrate":
-            from vfs.journal.render.rocrate import render_rocrate
-
-            return render_rocrate(graph, full=full)
+        case "prov" | "rocrate":
+            return "".join(pieces(graph, format, full=full))
         case "html":
             from vfs.journal.render.report import render_html
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 from vfs.journal.graph import CommitNode, FilesNode, Graph, RunNode
 from vfs.journal.render import words
@@ -14,12 +15,32 @@ from vfs.model.names import printable
 from vfs.model.record import Code
 
 Json = dict[str, Any]
+# A path and its digest: of a million files these are in the graph already, and become values when they are written.
+_File: TypeAlias = tuple[bytes, Digest]
 _TERMS = f"{SCHEME}terms/"
 
 
-def render_prov(graph: Graph, *, full: bool = False) -> str:
-    """One PROV-JSON document; the first 1,000 files of each group are named, or all when `full`."""
-    return json.dumps(_Document(graph, None if full else MANY).made(), ensure_ascii=False, indent=1) + "\n"
+def prov_pieces(graph: Graph, *, full: bool = False) -> Iterator[str]:
+    """One PROV-JSON document, piece by piece; the first 1,000 files of each group are named, or all when `full`."""
+    start = "{"
+    for kind, held in _Document(graph, None if full else MANY).made().items():
+        yield f"{start}\n {_dumped(kind)}: {{"
+        lead = ""
+        for id, values in held.items():
+            yield f"{lead}\n  {_dumped(id)}: {_dumped(values if isinstance(values, dict | str) else _file(*values))}"
+            lead = ","
+        yield "\n }"
+        start = ","
+    yield "\n}\n"
+
+
+def _dumped(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _file(path: bytes, digest: Digest) -> Json:
+    values = {"prov:type": _name("vfst:File"), "prov:label": printable(path)}
+    return {**values, "vfst:blake3": digest.hex()} if digest else values
 
 
 class _Document:
@@ -28,10 +49,10 @@ class _Document:
     def __init__(self, graph: Graph, limit: int | None) -> None:
         self._facts = Facts(graph)
         self._limit = limit
-        self._parts: dict[str, Json] = {"prefix": {"vfs": SCHEME, "vfst": _TERMS}}
+        self._parts: dict[str, dict[str, Json | _File | str]] = {"prefix": {"vfs": SCHEME, "vfst": _TERMS}}
         self._count = 0
 
-    def made(self) -> Json:
+    def made(self) -> dict[str, dict[str, Json | _File | str]]:
         """The whole document."""
         for commit in self._facts.commits():
             self._commit(commit)
@@ -91,19 +112,14 @@ class _Document:
         holder = commit_uri(node.repo, node.commit)
         self._relate("hadMember", collection=holder, entity=[id])
 
-    def _files(self, repo: str, commit: Digest, files: tuple[tuple[bytes, Digest], ...]) -> list[str]:
-        return [
-            self._state(
-                "entity",
-                file_uri(repo, commit, path),
-                {
-                    "prov:type": _name("vfst:File"),
-                    "prov:label": printable(path),
-                    "vfst:blake3": digest.hex(),
-                },
-            )
-            for path, digest in files[: self._limit]
-        ]
+    def _files(self, repo: str, commit: Digest, files: tuple[_File, ...]) -> list[str]:
+        entities = self._parts.setdefault("entity", {})
+        ids = []
+        for file in files[: self._limit]:
+            id = file_uri(repo, commit, file[0])
+            entities.setdefault(id, file)
+            ids.append(id)
+        return ids
 
     def _run(self, run: RunNode) -> None:
         made = self._facts.made(run)

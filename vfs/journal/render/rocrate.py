@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import mimetypes
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeAlias
 
 from vfs import __version__
 from vfs.journal.graph import CommitNode, FilesNode, Graph, RunNode
@@ -27,10 +28,36 @@ _TERMS = "https://w3id.org/ro/terms/workflow-run#"
 _LICENSE = "#license-not-stated"
 
 
-def render_rocrate(graph: Graph, *, full: bool = False) -> str:
-    """The metadata file; the first 1,000 files of each group are named, or all when `full`."""
-    made = _Crate(graph, None if full else MANY).made()
-    return json.dumps({"@context": _CONTEXT, "@graph": made}, ensure_ascii=False, indent=1) + "\n"
+# A path and its digest: of a million files these are in the graph already, and become an entity when they are written.
+_File: TypeAlias = tuple[bytes, Digest]
+
+
+def rocrate_pieces(graph: Graph, *, full: bool = False) -> Iterator[str]:
+    """The metadata file, piece by piece; the first 1,000 files of each group are named, or all when `full`."""
+    yield f'{{\n "@context": {_dumped(_CONTEXT)},\n "@graph": ['
+    lead = ""
+    for entity in _Crate(graph, None if full else MANY).made():
+        named = (f"{_dumped(key)}: {_value(value)}" for key, value in entity.items())
+        yield f"{lead}\n  {{{', '.join(named)}}}"
+        lead = ","
+    yield "\n ]\n}\n"
+
+
+class _Refs(tuple[str, ...]):
+    """Ids that an entity refers to, written as references; one alone without a list."""
+
+    __slots__ = ()
+
+
+def _value(value: object) -> str:
+    if not isinstance(value, _Refs):
+        return _dumped(value)
+    named = ", ".join(f'{{"@id": {_dumped(id)}}}' for id in value)
+    return named if len(value) == 1 else f"[{named}]"
+
+
+def _dumped(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 class _Crate:
@@ -40,10 +67,12 @@ class _Crate:
         self._graph = graph
         self._facts = Facts(graph)
         self._limit = limit
-        self._entities: dict[str, Json] = {}
+        self._entities: dict[str, Json | _File] = {}
         self._parts: list[str] = []
+        # The files of each commit, each once.
+        self._held: dict[str, dict[str, None]] = {}
 
-    def made(self) -> list[Json]:
+    def made(self) -> Iterator[Json]:
         """All entities, the description of the crate first."""
         for commit in self._facts.commits():
             self._commit(commit)
@@ -52,9 +81,13 @@ class _Crate:
         actions = [self._action(run) for run in self._facts.runs() if self._facts.made(run)]
         profile = {"@id": _PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
         license = {"@id": _LICENSE, "@type": "CreativeWork", "name": "not stated", "description": _UNSTATED}
-        root = self._root(actions)
-        entities = [_descriptor(), root, profile, license, *self._entities.values()]
-        return [{key: _single(value) for key, value in entity.items()} for entity in entities]
+        yield from (_descriptor(), self._root(actions), profile, license)
+        for id, entity in self._entities.items():
+            if isinstance(entity, tuple):
+                yield _file_entity(id, *entity)
+            else:
+                held = self._held.get(id)
+                yield {**entity, "hasPart": _Refs(held)} if held else entity
 
     def _root(self, actions: list[str]) -> Json:
         root = self._facts.root()
@@ -71,13 +104,13 @@ class _Crate:
             "license": {"@id": _LICENSE},
             **({"author": {"@id": self._person(maker)}} if maker else {}),
             "conformsTo": {"@id": _PROFILE},
-            "hasPart": _ids(self._parts),
-            "mentions": _ids(actions),
+            "hasPart": _refs(self._parts),
+            "mentions": _refs(actions),
             **({"mainEntity": {"@id": _commit_id(root)}} if root else {}),
         }
 
     def _state(self, id: str, type: str | list[str], **values: object) -> str:
-        kept = {key: value for key, value in values.items() if value not in ("", None, [])}
+        kept = {key: value for key, value in values.items() if value not in ("", None, ())}
         self._entities.setdefault(id, {"@id": id, "@type": type, **kept})
         return id
 
@@ -90,29 +123,23 @@ class _Crate:
             identifier=f"blake3:{node.commit.hex()}",
             version=node.commit.hex(),
             dateCreated=instant(node.time_ns, digits=3, zone="+00:00") if node.time_ns else "",
-            hasPart=[],
         )
+        self._held.setdefault(id, {})
         self._parts.append(id)
 
-    def _add_files(self, repo: str, commit: Digest, files: tuple[tuple[bytes, Digest], ...]) -> list[str]:
+    def _add_files(self, repo: str, commit: Digest, files: tuple[_File, ...]) -> list[str]:
         """The files by their ids; they become parts of their commit, if it is in the crate."""
-        ids = [self._file(file_uri(repo, commit, path), path, digest) for path, digest in files[: self._limit]]
-        holder = self._entities.get(_directory(repo, commit))
-        if holder is None:
+        ids = []
+        for file in files[: self._limit]:
+            id = file_uri(repo, commit, file[0])
+            self._entities.setdefault(id, file)
+            ids.append(id)
+        held = self._held.get(_directory(repo, commit))
+        if held is None:
             self._parts.extend(ids)
         else:
-            known = {part["@id"] for part in holder.get("hasPart", [])}
-            holder["hasPart"] = [*holder.get("hasPart", []), *_ids([id for id in ids if id not in known])]
+            held.update(dict.fromkeys(ids))
         return ids
-
-    def _file(self, id: str, path: bytes, digest: Digest) -> str:
-        return self._state(
-            id,
-            "File",
-            name=printable(path),
-            encodingFormat=_media_type(path),
-            identifier=f"blake3:{digest.hex()}" if digest else "",
-        )
 
     def _action(self, run: RunNode) -> str:
         made = self._facts.made(run)
@@ -128,9 +155,9 @@ class _Crate:
             endTime=instant(ended(run, made), digits=3, zone="+00:00"),
             agent={"@id": self._person(run)},
             instrument={"@id": self._instrument(run)},
-            object=_ids(used),
-            result=_ids(self._results(run, made)),
-            environment=_ids(self._environment(run)),
+            object=_refs(used),
+            result=_refs(self._results(run, made)),
+            environment=_refs(self._environment(run)),
             containerImage={"@id": self._image(run)} if run.record and run.record.image else None,
             **_outcome(run),
         )
@@ -230,16 +257,16 @@ def _media_type(path: bytes) -> str:
     return _TYPES.guess_type(printable(path.rpartition(b"/")[2]))[0] or "application/octet-stream"
 
 
+def _file_entity(id: str, path: bytes, digest: Digest) -> Json:
+    made = {"@id": id, "@type": "File", "name": printable(path), "encodingFormat": _media_type(path)}
+    return {**made, "identifier": f"blake3:{digest.hex()}"} if digest else made
+
+
 def _outcome(run: RunNode) -> Json:
     if not run.exit_code:
         return {"actionStatus": "http://schema.org/CompletedActionStatus"}
     return {"actionStatus": "http://schema.org/FailedActionStatus", "error": f"exit status {run.exit_code}"}
 
 
-def _single(value: Any) -> Any:
-    """A list of one as this one."""
-    return value[0] if isinstance(value, list) and len(value) == 1 else value
-
-
-def _ids(found: list[str]) -> list[Json]:
-    return [{"@id": id} for id in dict.fromkeys(found)]
+def _refs(found: Iterable[str]) -> _Refs:
+    return _Refs(dict.fromkeys(found))
