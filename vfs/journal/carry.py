@@ -17,7 +17,7 @@ from contextlib import suppress
 from itertools import chain
 
 import vfs
-from vfs.errors import Corrupt, NotFound
+from vfs.errors import Corrupt, NotFound, Refused
 from vfs.files.atomic import TEMP_PREFIX, fsync_dir
 from vfs.files.private import private_dir
 from vfs.files.translate import local_error
@@ -37,7 +37,8 @@ _SUFFIX = ".segment"
 def export_segment(journal: Journal, path: str, *, selection: str, wanted: Callable[[Record], bool]) -> Segment:
     """Write the records that are `wanted` to `path`, with the chain over all others up to the last.
 
-    NotFound when none is, Corrupt when the journal is damaged, AlreadyExists, LocalIOError.
+    NotFound when none is, Corrupt when the journal is damaged, Refused when it was compacted meanwhile, AlreadyExists,
+    LocalIOError.
     """
     verdict = verify(journal)
     if not verdict.sound:
@@ -50,8 +51,12 @@ def export_segment(journal: Journal, path: str, *, selection: str, wanted: Calla
         SEGMENT_FORMAT, socket.gethostname(), user_name(), vfs.__version__, time.time_ns(), selection, first.seq
     )
     write_segment(path, opening, chain((first,), items))
-    # What was compacted away while it was written would be missing in it.
-    return sound_segment(path)
+    try:
+        return sound_segment(path)
+    except Corrupt as error:
+        with suppress(OSError):
+            os.unlink(path)
+        raise Refused(f"{error}; records were taken out while it was written, export again") from error
 
 
 def _items(journal: Journal, wanted: Callable[[Record], bool]) -> Iterator[Item]:

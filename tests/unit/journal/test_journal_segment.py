@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from vfs.errors import AlreadyExists, Corrupt, LocalFull, LocalIOError, NotFound
+from vfs.errors import AlreadyExists, Corrupt, LocalFull, LocalIOError, NotFound, Refused
 from vfs.journal.carry import against_journal, export_segment, import_segment, imported
 from vfs.journal.chain import ORIGIN, Record, chain_hash
 from vfs.journal.events import CommitMade, Event, Gap, SessionEnd, SessionStart, session_of
@@ -87,6 +87,22 @@ def test_what_was_compacted_away_is_left_out(journal: Journal, tmp_path: Path) -
     Path(other).write_bytes(Path(archive).read_bytes().replace(b"archive", b"brchive"))
     assert told(other) == ["records 1 to 12: are in order; something around them was altered"]
     assert len(list(against_journal(journal, check_segment(other)))) == 1
+
+
+def test_what_is_taken_out_while_it_is_exported_leaves_no_file(journal: Journal, tmp_path: Path) -> None:
+    # More than are read at a time.
+    journal.append([Gap(session="a", count=1, reason="")] * 1_500)
+    path = str(tmp_path / "partial.segment")
+
+    def compacted_meanwhile(record: Record) -> bool:
+        if record.seq == 900:
+            compact(journal, plan(journal, before_ns=1 << 62))
+        return True
+
+    with pytest.raises(Refused, match=r"missing.*; records were taken out while it was written, export again"):
+        export_segment(journal, path, selection="all", wanted=compacted_meanwhile)
+    assert not os.path.lexists(path)
+    assert export_segment(journal, path, selection="all", wanted=everything).sound
 
 
 def test_an_archive_rewritten_with_hashes_that_fit_is_named(journal: Journal, tmp_path: Path) -> None:
