@@ -102,6 +102,17 @@ def test_a_report_names_the_signatures(exported: Vfs) -> None:
     assert re.search(r"Signed on [^<]+ UTC with key \w+ \(Anna &lt;b&gt;\), which is trusted where this page", page)
 
 
+def test_a_device_is_written_into_and_never_replaced(exported: Vfs, isolated: Path) -> None:
+    null, full = isolated / "exports-null", isolated / "exports-full"
+    null.symlink_to("/dev/null")
+    full.symlink_to("/dev/full")
+    assert exported("blame", "scans", "--format", "json", "-o", null).stdout == b""
+    exported("key", "create", "ada")
+    done = exported("key", "export", "ada", "-o", full, ok=False)
+    assert done.returncode != 0 and b"exports-full: cannot be written: no space left on device" in done.stderr
+    assert null.is_symlink() and full.is_symlink()
+
+
 def test_a_crate_is_a_directory_or_an_archive(exported: Vfs, isolated: Path) -> None:
     exported("lineage", "scans", "-f", "rocrate", "-o", "new/crate/")
     assert {path.name for path in (isolated / "new" / "crate").iterdir()} == {

@@ -91,7 +91,7 @@ def deliver(call: Call, graph: Graph, wanted: Wanted) -> None:
 
 
 def _write(graph: Graph, wanted: Wanted, about: About) -> None:
-    from vfs.files.atomic import write_atomic
+    from vfs.cli.outfile import write_file
     from vfs.journal.render.formats import encoded, pieces
 
     text = pieces(graph, wanted.format, full=wanted.full, about=about)
@@ -99,8 +99,8 @@ def _write(graph: Graph, wanted: Wanted, about: About) -> None:
         for piece in text:
             output.write(piece.encode("utf-8", "surrogateescape"))
         return
-    write_atomic(Path(wanted.file), encoded(text), mode=_MODE)
-    output.line(f"{len(graph.nodes)} nodes written to {one_line(wanted.file)}")
+    if write_file(wanted.file, encoded(text), mode=_MODE):
+        output.line(f"{len(graph.nodes)} nodes written to {one_line(wanted.file)}")
 
 
 def _about(call: Call, graph: Graph, wanted: Wanted) -> About:

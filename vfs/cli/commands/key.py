@@ -10,10 +10,10 @@ import click
 
 from vfs.cli import options, output
 from vfs.cli.call import Call, pass_call
+from vfs.cli.outfile import write_file
 from vfs.cli.parameters import LOCAL_PATH, REPO, REVISION
 from vfs.cli.signing import ask, ask_new
 from vfs.errors import Refused, UsageError
-from vfs.files.atomic import write_atomic
 from vfs.files.translate import local_error
 from vfs.model.ids import short
 from vfs.model.publickey import LINE_TAG, PublicKey, clean_comment, parse_line
@@ -164,7 +164,7 @@ def export(call: Call, key: str, file: str | None, private: bool) -> None:
     if file is None:
         output.write(data)
     else:
-        write_atomic(file, data, mode=0o600 if private else 0o644)
+        write_file(file, data, mode=0o600 if private else 0o644)
 
 
 @key_command.command("trust")
