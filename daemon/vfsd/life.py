@@ -217,7 +217,10 @@ class Life:
         return None
 
     async def _watch_run(self, request: Request) -> object:
-        watch = partial(self._daemon.lineage.watch_run, request.pid, outside=request.outside)
+        lineage = self._daemon.lineage
+        watch = partial(lineage.watch_run, request.pid, outside=request.outside)
+        if request.upper:
+            watch = partial(lineage.watch_shell, request.pid, request.shown, request.upper)
         return await self._threads.run(watch, _LOCAL_SECONDS)
 
     async def _stop(self, request: Request) -> object:

@@ -22,7 +22,7 @@ from vfsd.outside import outside_of_run
 from vfsd.reporting import Reporting
 from vfsd.teller import Teller
 from vfsd.watch import Watch
-from vfsd.writes import writes_of_layer, writes_of_run
+from vfsd.writes import writes_of_layer, writes_of_run, writes_of_shell
 
 # The levels of a session whose every open is seen: as a request, or reported by the kernel.
 OPENS = "open"
@@ -113,6 +113,10 @@ class Lineage:
     def watch_layer(self, mountpoint: str, upper: str) -> str:
         """As `watch_run`: tell who writes the files of the overlay at `mountpoint`, which lie in `upper`."""
         return self._report([lambda observer: writes_of_layer(mountpoint, upper, observer, self._watch)])
+
+    def watch_shell(self, pid: int, shown: str, upper: str) -> str:
+        """As `watch_layer`, of the overlay that the process `pid` alone sees at `shown`."""
+        return self._report([lambda observer: writes_of_shell(pid, shown, upper, observer, self._watch)])
 
     def _report(self, wanted: Sequence[Callable[[Observer], Teller]]) -> str:
         if self._observer is None or self._reporting is not None:

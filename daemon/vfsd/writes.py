@@ -168,3 +168,14 @@ def writes_of_run(pid: int, observer: Observer, reads: Reads | None) -> Writes:
 def writes_of_layer(mountpoint: str, upper: str, observer: Observer, reads: Reads | None) -> Writes:
     """Who writes the files of the overlay at `mountpoint`; OSError."""
     return Writes(Group(closes=True, path=mountpoint), observer, ByUpper(mountpoint, upper), reads)
+
+
+def writes_of_shell(pid: int, shown: str, upper: str, observer: Observer, reads: Reads | None) -> Writes:
+    """Who writes the files of the overlay that the process `pid` alone sees at `shown`; OSError."""
+    place = place_of(pid, shown)
+    try:
+        # What the kernel calls a file of another namespace is its path there.
+        by_upper = ByUpper(os.readlink(f"/proc/self/fd/{place}"), upper)
+        return Writes(Group(closes=True, path=f"/proc/self/fd/{place}"), observer, by_upper, reads)
+    finally:
+        os.close(place)

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from vfs.run.watching import may_watch
+
 pytestmark = [pytest.mark.mount, pytest.mark.root, pytest.mark.timeout(240)]
 
 NOBODY = 65534
@@ -95,6 +97,31 @@ def test_a_commit_in_the_shell_has_what_was_read_a_moment_before(vfs: Vfs, texts
     assert read(vfs, texts) == {"sub/c"}
     # All of it is committed, so nothing is kept.
     assert layers(vfs) == []
+
+
+def written(vfs: Vfs, revision: str) -> dict[str, str]:
+    """The program that wrote each file of a commit last, "" where the record does not know."""
+    record = json.loads(vfs("show", "--json", revision).stdout)["record"]
+    programs = {one["key"]: one["argv"][0] for one in record["processes"]}
+    return {one["path"]: programs.get(one["writer"], "") for one in record["outputs"]}
+
+
+def test_the_record_says_who_wrote_what(vfs: Vfs, texts: str) -> None:
+    if not may_watch():
+        pytest.skip("the kernel tells nobody here who writes")
+    # Renamed with its directory, through a descriptor that was inherited, over a file of the commit, in a subshell.
+    script = (
+        "mkdir d; cp a d/copy; (sort sub/c > d/sorted); mv d e; dd if=b of=a 2>/dev/null; echo x > own; : | tee e/tee"
+    )
+    vfs("shell", "--commit", texts, "sh", "-c", script)
+    wrote = {"a": "dd", "e/copy": "cp", "e/sorted": "sort", "e/tee": "tee", "own": "sh", "e": ""}
+    assert written(vfs, texts) == wrote
+    # Of a layer that is kept, and committed later or within.
+    vfs("shell", texts, "sh", "-c", "cp a kept")
+    (layer,) = layers(vfs)
+    vfs("commit", layer["id"])
+    assert written(vfs, texts) == {"kept": "cp"}
+    vfs("discard", layer["id"])
 
 
 def test_refusals_leave_nothing_behind(vfs: Vfs, texts: str) -> None:

@@ -61,9 +61,18 @@ class Client:
         """
         return self._decode(self._call("watch", pid=pid, outside=outside), str)
 
-    def _call(self, do: str, *, lazy: bool = False, pid: int = 0, outside: bool = False) -> msgspec.Raw:
+    def watch_shell(self, pid: int, *, shown: str, upper: str) -> str:
+        """Have it record who writes the files of the overlay that the process `pid`, which is to wait meanwhile, sees.
+
+        It is mounted at `shown`, and the files lie in the directory `upper`. Why it does not, "" when it does.
+        """
+        return self._decode(self._call("watch", pid=pid, shown=shown, upper=upper), str)
+
+    def _call(
+        self, do: str, *, lazy: bool = False, pid: int = 0, outside: bool = False, shown: str = "", upper: str = ""
+    ) -> msgspec.Raw:
         self._serial += 1
-        request = Request(do=do, id=self._serial, lazy=lazy, pid=pid, outside=outside)
+        request = Request(do=do, id=self._serial, lazy=lazy, pid=pid, outside=outside, shown=shown, upper=upper)
         try:
             self._socket.sendall(encode_line(request))
             line = self._lines.readline(LINE_MAX + 1)

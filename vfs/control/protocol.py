@@ -18,7 +18,7 @@ LINE_MAX = 1 << 20
 class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     """`do` is status, stats, flush, stop or watch. `id` is given back in the reply.
 
-    `lazy` is for stop; `pid` and `outside` for watch, see `Client.watch_run`.
+    `lazy` is for stop; `pid`, `outside`, `shown` and `upper` for watch, see `Client.watch_run` and `watch_shell`.
     """
 
     do: str
@@ -27,6 +27,8 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     lazy: bool = False
     pid: int = 0
     outside: bool = False
+    shown: str = ""
+    upper: str = ""
 
 
 class Reply(msgspec.Struct, frozen=True, omit_defaults=True):

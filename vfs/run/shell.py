@@ -13,19 +13,21 @@ from contextlib import ExitStack
 
 import msgspec
 
+from vfs.control.client import Client
 from vfs.control.launch import start
 from vfs.control.spec import OUTPUT_NAME, MountSpec, View, new_id
-from vfs.errors import UsageError, VfsError
+from vfs.errors import DaemonError, UsageError, VfsError
 from vfs.journal.log import Journal
 from vfs.journal.session import begin_session
 from vfs.model.commit import InputCommit
 from vfs.repo.library import Library
 from vfs.run.ending import ended, removed, with_lines
 from vfs.run.execution import Execution
-from vfs.run.leaving import clear_dead_mounts, unmount, written_down
+from vfs.run.leaving import clear_dead_mounts, living_mount, unmount, written_down
 from vfs.run.namespace import PLACE
 from vfs.run.place import RunPlace
 from vfs.run.shell_enter import ShellSpec
+from vfs.run.watching import may_watch
 from vfs.store.marked import marker_of
 from vfs.workspace.layer import Layer
 
@@ -164,7 +166,14 @@ class _Shell:
         )
 
     def _entered(self, pid: int) -> None:
-        """The process is in its namespace, and waits before the command."""
+        """Have the daemon record who writes the files of the layer, where the kernel could report that."""
+        if not may_watch():
+            return
+        mount = living_mount(str(self.place.views), self.library.settings.state_dir)
+        if mount is None:
+            raise DaemonError("shell: the mount of the commit died before the command was started")
+        with Client(mount.place) as client:
+            client.watch_shell(pid, shown=f"{PLACE}/{self.name}", upper=os.fspath(self.layer.upper))
 
     def _flush(self) -> tuple[str, ...]:
         return written_down(str(self.place.views), self.library.settings.state_dir, what="commit")

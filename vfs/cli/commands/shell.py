@@ -25,7 +25,7 @@ from vfs.workspace.attach import shell_layer
 from vfs.workspace.commit import LayerCommit, commit_layer
 from vfs.workspace.layer import Layer
 from vfs.workspace.opened import OpenedLayer
-from vfs.workspace.provenance import layer_record
+from vfs.workspace.provenance import layer_record, layer_writers
 from vfs.workspace.status import find_layer
 from vfs.workspace.volume import limit_of
 
@@ -177,6 +177,7 @@ def _commit(call: Call, layer: Layer, ended: ShellEnded, wish: _Wish) -> None:
             author=wish.author,
             target=wish.target,
             record=record,
+            writers=layer_writers(journal, layer, ended.session),
             progress=watcher,
         )
         tip = layer.tip()
