@@ -225,6 +225,12 @@ def test_jobs_are_in_the_namespace_that_the_user_names(exported: Exported, monke
     assert {event["job"]["namespace"] for event in events_of(exported.up())} == {"team-a"}
 
 
+def test_a_store_is_named_without_secrets_and_with_its_whole_path() -> None:
+    assert about_store("s3://user:secret@bucket/data?token=1#x").store == "s3://bucket/data"
+    for store in ("/srv/a?b#c", "file:///srv/a?b#c"):
+        assert about_store(store).store == "file:///srv/a%3Fb%23c"
+
+
 def test_a_run_id_is_a_time_ordered_uuid_of_its_commit() -> None:
     first, same, later, other = (
         uuid.UUID(run_id(bytes([commit]) * 32, T0 + ms * SECOND // 1000))

@@ -30,7 +30,11 @@ def about_store(store: str, *, signatures: tuple[str, ...] | None = None) -> Abo
 
 def _public(store: str) -> str:
     """`store` with nothing in it that could be a secret, and no character that a URL does not have."""
-    parts = urlsplit(store if "://" in store else f"file://{os.path.abspath(store)}")
+    url = store if "://" in store else f"file://{os.path.abspath(store)}"
+    if url.startswith("file://"):
+        # A directory may be called so; a path has no query.
+        url = url.replace("?", "%3F").replace("#", "%23")
+    parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
     return re.sub(r"[^\x21-\x7e]", _quoted, f"{parts.scheme}://{place}{parts.path}".rstrip("/"))
 
