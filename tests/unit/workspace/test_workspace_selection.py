@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from vfs.errors import Busy, Refused, UsageError
+from vfs.model.entry import Links
 from vfs.repo.patterns import PATTERNS_MAX, Patterns
 from vfs.workspace.attach import attach_layer
 from vfs.workspace.ignore import SIZE_MAX
@@ -185,7 +186,7 @@ def test_a_writer_is_waited_for_and_named_when_it_does_not_end(world, source: Pa
     assert world.status(layer) == []
 
 
-def test_hard_links_become_files_of_equal_content(world, source: Path, tmp_path: Path) -> None:
+def test_hard_links_are_one_file_in_the_commit(world, source: Path, tmp_path: Path) -> None:
     world.put(source)
     layer = world.mount()
     os.link(world.shown / "big", world.shown / "dir/also-big")
@@ -196,3 +197,4 @@ def test_hard_links_become_files_of_equal_content(world, source: Path, tmp_path:
     tree = world.library.tree(world.resolved().stored)
     for one, other in ((b"big", b"dir/also-big"), (b"fresh", b"fresh-too")):
         assert tree.get(one).digest == tree.get(other).digest and tree.get(one).content == tree.get(other).content
+        assert tree.get(one).links == Links(one, other, 2) and tree.get(other).links == Links(one, b"", 2)
