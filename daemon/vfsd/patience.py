@@ -91,13 +91,14 @@ class PatientBlobs(Blobs):
         return self._hit(there) if len(there) == len(refs) else self._fetch(super().get_many, refs)
 
     def part(self, ref: BlobRef, skip: int, length: int) -> memoryview | None:
-        """A part of a chunk; in the hurried thread only what is in memory and has not to be decompressed."""
+        """A part of a chunk; in the hurried thread only what is at hand, and a frame of it is decompressed at most."""
         found = self._chunks.cached(ref)
         if found is not None:
             return memoryview(self._hit(found))[skip : skip + length]
         if not self._patience.hurried:
             return self._guarded(ref, skip, length, self._source.near)
-        return self._guarded(ref, skip, length, self._source.at_once) if is_plain(ref) else None
+        quick = is_plain(ref) or self._guards.ends(ref) is not None
+        return self._guarded(ref, skip, length, self._source.at_once) if quick else None
 
     def _guarded(self, ref: BlobRef, skip: int, length: int, read: ReadRange) -> memoryview | None:
         part = super()._guarded(ref, skip, length, read)

@@ -92,6 +92,11 @@ def decode(stored: bytes | memoryview, length: int, *, what: str = "blob") -> by
     raise Corrupt(f"{what}: stored blob has codec {codec}, this version knows 0 to {FRAMES}")
 
 
+def only_as_a_whole(stored: memoryview) -> bool:
+    """Whether a stored blob is compressed in one piece, so that a part of it takes nearly as long as all of it."""
+    return bool(stored) and stored[0] == ZSTD
+
+
 def ends_of_frames(stored: memoryview, length: int, *, what: str = "blob") -> array[int] | None:
     """Where the frames of a stored blob of `length` raw bytes begin and end, in bytes of it; None if it has none."""
     if not stored or stored[0] != FRAMES:

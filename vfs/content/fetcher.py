@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from vfs.content.codec import decode
+from vfs.content.codec import decode, only_as_a_whole
 from vfs.content.limits import check_ref, place
 from vfs.content.lru import ByteLRU
 from vfs.content.ranges import Range, join_ranges
@@ -157,12 +157,12 @@ class Fetcher(Generic[T]):
             except Exception as error:
                 damaged.append((ref, error))
             else:
-                self._succeed(ref, mine[ref], value)
+                self._succeed(ref, mine[ref], value, dear=only_as_a_whole(stored))
         return damaged
 
-    def _succeed(self, ref: BlobRef, future: Future[T], value: T) -> None:
-        # What is stored shorter than it is has to be decompressed each time it is read.
-        self._cache.put(ref, value, ref.length + _OVERHEAD, dear=ref.stored < ref.length)
+    def _succeed(self, ref: BlobRef, future: Future[T], value: T, *, dear: bool = False) -> None:
+        """`dear`: to read any of it again, all of it would have to be decompressed."""
+        self._cache.put(ref, value, ref.length + _OVERHEAD, dear=dear)
         future.set_result(value)
         self._arrived(ref, future)
 

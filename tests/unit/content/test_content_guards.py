@@ -292,3 +292,17 @@ def test_a_compressed_chunk_whose_reference_claims_to_be_plain_is_refused(local:
     with pytest.raises(Corrupt):
         Blobs(local.store).get(claimed)
     assert Blobs(local.store).get(ref) == b"text " * MIB
+
+
+def test_what_can_only_be_read_whole_stays_in_memory_longer(local: World) -> None:
+    frames, whole = lines(14_000), lines(3_000) * 4
+    pieces = [put(local, whole), put(local, frames)]
+    blobs = Blobs(local.store, memory=2 * MIB, guards=GUARDS)
+    for ref in pieces:
+        blobs.get(ref)
+    for number in range(10, 20):
+        blobs.get(put(local, noise(number, 200_000)))
+    assert isinstance(local.store, NotedStore)
+    local.store.reads.clear()
+    assert blobs.part(pieces[0], 7, 9) == whole[7:16] and not local.store.reads
+    assert blobs.part(pieces[1], 7, 9) == frames[7:16] and local.store.reads

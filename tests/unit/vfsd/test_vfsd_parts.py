@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from vfs.content.codec import FRAMES, ZSTD
 from vfs.content.known import KnownChunks
 from vfs.content.pack import pack_key
 from vfs.content.writer import ContentWriter
@@ -61,3 +62,22 @@ def test_other_threads_read_the_part(store: LocalStore, ref: BlobRef) -> None:
     assert blobs.part(ref, 5, 10) == RAW[5:15]
     assert counters.counter(PARTS).value == 1
     assert PatientBlobs(store, Patience(), counters, memory=1 << 20).part(ref, 5, 10) is None
+
+
+def test_the_hurried_thread_decompresses_a_frame_and_no_whole_chunk(store: LocalStore, tmp_path: Path) -> None:
+    writer = ContentWriter(store, KnownChunks(tmp_path / "known.db", store))
+    drawn = random.Random(2)
+    lines = b"".join(drawn.randbytes(8).hex().encode() + b" is line %d\n" % number for number in range(14_000))
+    # Long repetitions are found in one piece only, so frames of this would take much more room.
+    repeats = lines[:100_000] * 4
+    framed, whole = writer.put_chunk(lines), writer.put_chunk(repeats)
+    writer.flush()
+    codecs = [store.get(pack_key(ref.pack), start=ref.offset, length=1) for ref in (framed, whole)]
+    assert codecs == [bytes((FRAMES,)), bytes((ZSTD,))]
+    patience = Patience()
+    blobs = PatientBlobs(store, patience, Registry(), memory=10)
+    for ref in (framed, whole):
+        blobs.get(ref)
+    patience.hurry_this_thread()
+    assert blobs.part(framed, 70_000, 10) in (lines[70_000:70_010], None)
+    assert blobs.part(whole, 70_000, 10) is None
