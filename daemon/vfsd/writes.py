@@ -15,9 +15,9 @@ from vfsd.group import Group, Report, place_of
 from vfsd.teller import Teller
 
 OUTPUT = "/pfs/out"
-# Files whose openers are remembered, some 300 bytes each.
+# Files whose openers are remembered, some 300 bytes each, and files whose last writer is.
 _OPENED = 16_384
-
+_WRITTEN = 65_536
 # Ancestors looked at.
 _CHAIN = 32
 
@@ -50,7 +50,8 @@ class Writes(Teller):
     A close is told after the opens for reading that came before it, those that `reads` still looks up as well: what a
     program read before it wrote comes before it in the order. A process is gone, as a rule, when its last close is
     reported; then it is the program last seen under its number. Of a descriptor that was inherited the opener is
-    told, not who closed it: all who had it may have written, and they are the opener's children.
+    told, not who closed it: all who had it may have written, and they are the opener's children. Who opens a file that
+    another process wrote may have its data from then on, be it to read it or to add to it: the two are linked.
     """
 
     def __init__(self, group: Group, observer: Observer, identify: Identify, reads: Reads | None) -> None:
@@ -60,6 +61,8 @@ class Writes(Teller):
         self._reads = reads
         # By file: who opened it, process by key when it did, the last one last.
         self._openers: dict[File, dict[int, int]] = {}
+        # By file: the key of its last writer, those longest ago first.
+        self._written: dict[File, int] = {}
         self._waiting: deque[_Closed] = deque()
 
     def tell(self, reports: Iterable[Report], keys: Mapping[int, int]) -> None:
@@ -70,8 +73,10 @@ class Writes(Teller):
             file = self._identify(report.fd)
             if file is not None and report.opened:
                 self._note(file, report.pid, keys.get(report.pid, 0))
+                self._hand_on(file, report.fd, keys.get(report.pid, 0))
             if file is not None and report.closed:
                 closed.append((self._writer(report.pid, file, programs), file))
+                self._remember(*closed[-1])
         if closed:
             self._waiting.append(_Closed(self.taken, self._reads.ask() if self._reads is not None else 0, closed))
 
@@ -88,6 +93,18 @@ class Writes(Teller):
         openers = self._openers.setdefault(file, {})
         openers.pop(pid, None)
         openers[pid] = key
+
+    def _remember(self, writer: int, file: File) -> None:
+        self._written.pop(file, None)
+        self._written[file] = writer
+        if len(self._written) > _WRITTEN:
+            del self._written[next(iter(self._written))]
+
+    def _hand_on(self, file: File, fd: int, opener: int) -> None:
+        """Link the opener of a file to who wrote it before, if there is anything in it."""
+        writer = self._written.get(file, 0)
+        if opener and writer and writer != opener and os.fstat(fd).st_size:
+            self._observer.link(opener, writer)
 
     def _writer(self, closer: int, file: File, programs: dict[int, int]) -> int:
         """The key of who wrote a file that `closer` closed; `programs` keeps those of processes."""

@@ -136,6 +136,7 @@ def test_outputs_say_who_wrote_them_and_point_at_their_own_inputs(vfs: Vfs, data
         (sleep 0.1; exec cp /pfs/data/f07 later) & wait
         cp /pfs/data/f08 twice && dd if=/pfs/data/f09 of=twice conv=notrunc oflag=append status=none
         cp /pfs/data/f10 emptied && truncate -s 0 emptied
+        cp /pfs/data/f11 link && cat link > second && cp second chained
         """,
     )
     sealed = Sealed("out")
@@ -149,8 +150,9 @@ def test_outputs_say_who_wrote_them_and_point_at_their_own_inputs(vfs: Vfs, data
         "again": ("cp", ["f04"]),
         "left": ("cp", ["f06"]),
         "later": ("cp", ["f07"]),
-        "twice": ("dd", ["f09"]),
-        "emptied": ("truncate", []),
+        "twice": ("dd", ["f08", "f09"]),
+        "emptied": ("truncate", ["f10"]),
+        "chained": ("cp", ["f11"]),
     }
     found = {path: (os.path.basename(os.fsdecode(sealed.writer(path).argv[0])), sealed.own(path)) for path in wanted}
     assert found == wanted

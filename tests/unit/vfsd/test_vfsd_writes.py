@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from vfs.errors import JournalError
-from vfs.journal.events import Gap, OutsideSeen, ProcessSeen, Wrote
+from vfs.journal.events import Gap, OutsideSeen, ProcessesLinked, ProcessSeen, Wrote
 from vfs.journal.log import Journal
 from vfs.journal.observe import Observer
 from vfs.journal.select import select_events
@@ -113,6 +113,31 @@ def test_who_closed_is_told_by_inode(place: Path, observed: Observed, watched: W
     assert writers[(place / "c").stat().st_ino][:2] == (b"sh", b"-c")
     assert (place / "source").stat().st_ino not in writers
     assert len(writers) == 3
+
+
+def test_who_opens_what_another_wrote_is_linked_to_it(place: Path, observed: Observed, watched: Watched) -> None:
+    reporting = watched(lambda group: Writes(group, observed.observer, by_inode, None))
+    script = "cp /etc/hostname a; cp a b; cp /etc/passwd apart; touch empty; cat empty b >> apart"
+    shell(script, place)
+    reporting.drain()
+    observed.observer.flush()
+    argvs = {
+        event.process.key: event.process.argv
+        for event in select_events(observed.journal, observed.session, ProcessSeen)
+    }
+    links = {
+        (argvs[key], argvs[other])
+        for event in select_events(observed.journal, observed.session, ProcessesLinked)
+        for key, other in event.links
+    }
+    first, second, third = (b"cp", b"/etc/hostname", b"a"), (b"cp", b"a", b"b"), (b"cp", b"/etc/passwd", b"apart")
+    assert (second, first) in links
+    assert ((b"cat", b"empty", b"b"), second) in links
+    # The shell opens what it redirects to, before it becomes the program.
+    assert any(reader[0] == b"sh" and writer == third for reader, writer in links)
+    assert not [pair for pair in links if pair[0] in (first, third)]
+    # There was nothing to be had from an empty file.
+    assert not [pair for pair in links if pair[1] == (b"touch", b"empty")]
 
 
 def test_a_close_waits_for_the_reads_before_it_and_a_drain_for_the_close(
