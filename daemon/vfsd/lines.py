@@ -7,6 +7,7 @@ from typing import overload
 
 from vfs.tree.tree import Run
 from vfsd.node import Listed, Node
+from vfsd.shim import Listing
 
 
 class Lines(Sequence[Listed]):
@@ -49,6 +50,11 @@ class Lines(Sequence[Listed]):
         """By place, how many names a file has where it is more than one."""
         found = ((place, node.entry.links) for place, node in self._links.items())
         return {place: links.count for place, links in found if links is not None}
+
+    def listing(self) -> Listing:
+        """The lines by column. Not for files of several names, whose inodes do not count up."""
+        found = self._run.leaf.attributes(self._run.start, self._run.end)
+        return Listing(self._inode, self._cookie, found.names, found.modes, found.sizes, found.occupied, found.mtimes)
 
     def columns(self) -> Iterator[tuple[int, bytes, int, int, int, int, int]]:
         """(cookie, name, inode, type and permission bits, size, bytes without holes, mtime in ns) of each line."""

@@ -6,7 +6,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import trio
 
@@ -32,18 +32,32 @@ class Page(Generic[A]):
         return len(self.lines)
 
 
-class Onward(Generic[A]):
+class Paged(Protocol):
+    """Lines of a listing, in whatever form they are sent. `end` is where it goes on, None if nowhere."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    @property
+    def end(self) -> int | None:
+        """The cookie of the line before the next page."""
+
+
+P = TypeVar("P", bound=Paged)
+
+
+class Onward(Generic[P]):
     """Pages by directory and cookie, for listings of commits, which never change. Belongs to the event loop.
 
     `make(inode, cookie)` makes a page, and is called in a thread that may wait.
     """
 
-    def __init__(self, make: Callable[[int, int], Page[A]], threads: Threads, *, deadline: float) -> None:
+    def __init__(self, make: Callable[[int, int], P], threads: Threads, *, deadline: float) -> None:
         self._make = make
         self._threads = threads
         self._deadline = deadline
         self._coming: dict[tuple[int, int], trio.Event] = {}
-        self._there: OrderedDict[tuple[int, int], Page[A]] = OrderedDict()
+        self._there: OrderedDict[tuple[int, int], P] = OrderedDict()
 
     def fetch(self, inode: int, cookie: int | None, names: int = AHEAD) -> None:
         """Have the next `names` names of `inode` from `cookie` on made ready; never waits."""
@@ -54,7 +68,7 @@ class Onward(Generic[A]):
                 return
             names, cookie = names - len(page), page.end
 
-    async def take(self, inode: int, cookie: int) -> Page[A] | None:
+    async def take(self, inode: int, cookie: int) -> P | None:
         """The page from `cookie` on if it is ready or on its way, which then is waited for; else None at once."""
         coming = self._coming.get((inode, cookie))
         if coming is not None:

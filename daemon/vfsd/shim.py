@@ -32,6 +32,21 @@ class Columns(NamedTuple):
         return cls(array("Q", bytes(8 * ROWS)), array("i", bytes(4 * ROWS)), array("i", bytes(4 * ROWS)))
 
 
+class Listing(NamedTuple):
+    """Lines of a listing: inode and cookie of the first, from which they count up, then a value for each line.
+
+    Type and permission bits, size, bytes without holes, mtime in ns.
+    """
+
+    inode: int
+    cookie: int
+    names: Sequence[bytes]
+    modes: array[int]
+    sizes: array[int]
+    occupied: array[int]
+    mtimes: array[int]
+
+
 # What a shim of this version offers: one that was compiled from another is not used.
 _NAMES = (
     "vfs_shim_request",
@@ -39,6 +54,8 @@ _NAMES = (
     "vfs_shim_keep_listings",
     "vfs_shim_push",
     "vfs_shim_opens",
+    "vfs_shim_lines",
+    "vfs_shim_fitted",
 )
 
 
@@ -47,7 +64,8 @@ class Shim:
 
     `push` puts (inode, content) pairs into the page cache and gives the outcome of each as an error number, 0 for done,
     up to the first that is neither that nor ENOENT. `reports` takes reports of opens from a fanotify descriptor into
-    columns, as `vfs_shim_opens` says: (descriptor, columns, familiar pids, patience in ns); how many; OSError.
+    columns, as `vfs_shim_opens` says: (descriptor, columns, familiar pids, patience in ns); how many; OSError. `send`
+    has all lines of a listing that have room sent by a call that sends one; how many.
     """
 
     def __init__(self) -> None:
@@ -55,6 +73,7 @@ class Shim:
         self.request: Callable[[], int] = lambda: 0
         self.push: Callable[[Sequence[tuple[int, bytes]]], list[int]] | None = None
         self.reports: Callable[[int, Columns, array[int], int], int] | None = None
+        self.send: Callable[[Listing, Callable[[], object]], int] | None = None
         self._library: ctypes.CDLL | None = None
         if os.environ.get(VARIABLE) == "0":
             self.missing = f"{VARIABLE} is 0"
@@ -71,7 +90,8 @@ class Shim:
         self._library.vfs_shim_push.restype = ctypes.c_size_t
         self._library.vfs_shim_opens.restype = ctypes.c_long
         self.request = self._library.vfs_shim_request
-        self.push, self.reports = self._push, self._reports
+        self._library.vfs_shim_fitted.restype = ctypes.c_size_t
+        self.push, self.reports, self.send = self._push, self._reports, self._send
 
     def report_interrupts(self, fd: int) -> None:
         """Have number and thread id of interrupted requests written to `fd`; -1 ends it."""
@@ -106,6 +126,22 @@ class Shim:
         if count < 0:
             raise OSError(-count, os.strerror(-count))
         return count
+
+    def _send(self, listing: Listing, call: Callable[[], object]) -> int:
+        assert self._library is not None
+        names = b"\0".join(listing.names) + b"\0"
+        self._library.vfs_shim_lines(
+            ctypes.c_size_t(len(listing.names)),
+            ctypes.c_uint64(listing.inode),
+            ctypes.c_uint64(listing.cookie),
+            ctypes.c_char_p(names),
+            *(ctypes.c_void_p(column.buffer_info()[0]) for column in listing[3:]),
+        )
+        try:
+            call()
+        finally:
+            sent: int = self._library.vfs_shim_fitted()
+        return sent
 
 
 SHIM = Shim()
