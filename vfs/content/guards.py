@@ -1,8 +1,9 @@
 """Guards: what lets a part of a chunk be checked without the rest, once the whole was verified.
 
-A guard is the xxh3-64 of one block of a chunk's raw bytes, seeded with a number that nobody outside this process
-knows. Guards are made of bytes that hash to their digest and are never written anywhere: so a block that
-fits its guard is a part of the chunk of that digest.
+A guard is the xxh3-64 of one block of a chunk's raw bytes, or of all of them, seeded with a number that nobody outside
+this process knows. Guards are made of bytes that hash to their digest and are never written anywhere: so a block that
+fits its guard is a part of the chunk of that digest. A chunk that is read again whole is checked by its guard, too, in
+an eighth of the time that its digest takes.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ _OVERHEAD = 330
 
 
 class _Known(msgspec.Struct, frozen=True, gc=False):
-    """What is known of one chunk: its guards, and for a location of it where its frames end, if it has any."""
+    """What is known of one chunk: the guard of all of it, those of its blocks, for a location where its frames end."""
 
+    whole: int
     guards: array[int]
     ends: array[int] | None
 
@@ -45,7 +47,8 @@ class Guards:
     def learn(self, ref: BlobRef, raw: bytes, ends: Callable[[], array[int] | None]) -> None:
         """Remember the guards of a chunk whose raw bytes hash to its digest, and where its frames end."""
         if self._memory and self._kept.get(_key(ref)) is None:
-            known = _Known(self._of(memoryview(raw)), None if is_plain(ref) else ends())
+            view = memoryview(raw)
+            known = _Known(self._guard(view), self._of(view), None if is_plain(ref) else ends())
             size = len(known.guards) * known.guards.itemsize + len(known.ends or ()) * 4
             self._kept.put(_key(ref), known, size + _OVERHEAD)
 
@@ -62,6 +65,11 @@ class Guards:
         start = skip // BLOCK * BLOCK
         return start, min(-(-(skip + length) // BLOCK) * BLOCK, ref.length) - start
 
+    def intact(self, ref: BlobRef, raw: bytes) -> bool:
+        """Whether the bytes of a whole chunk are what was verified; False when it was not, or was forgotten."""
+        known = self._kept.get(_key(ref))
+        return known is not None and len(raw) == ref.length and known.whole == self._guard(memoryview(raw))
+
     def sound(self, ref: BlobRef, start: int, data: bytes | memoryview) -> bool:
         """Whether `data`, whole blocks from `start` of a chunk, are what was verified."""
         known = self._kept.get(_key(ref))
@@ -70,7 +78,10 @@ class Guards:
 
     def _of(self, raw: memoryview) -> array[int]:
         blocks = (raw[at : at + BLOCK] for at in range(0, len(raw), BLOCK))
-        return array("Q", [xxhash.xxh3_64_intdigest(block, self._seed) for block in blocks])
+        return array("Q", map(self._guard, blocks))
+
+    def _guard(self, raw: memoryview) -> int:
+        return xxhash.xxh3_64_intdigest(raw, self._seed)
 
 
 def _key(ref: BlobRef) -> bytes:

@@ -306,3 +306,25 @@ def test_what_can_only_be_read_whole_stays_in_memory_longer(local: World) -> Non
     local.store.reads.clear()
     assert blobs.part(pieces[0], 7, 9) == whole[7:16] and not local.store.reads
     assert blobs.part(pieces[1], 7, 9) == frames[7:16] and local.store.reads
+
+
+def test_a_chunk_read_again_whole_fits_its_guard_or_is_refused(local: World, tmp_path: Path) -> None:
+    raw = noise(5, 300_000)
+    ref = put(local, raw)
+    blobs, guards = verified(local, ref), Guards(memory=GUARDS)
+    assert blobs.get(ref) == raw
+    assert not guards.intact(ref, raw)
+    guards.learn(ref, raw, lambda: None)
+    assert guards.intact(ref, raw)
+    assert not guards.intact(ref, flipped(raw, 299_999)) and not guards.intact(ref, raw[:-1])
+    assert not guards.intact(msgspec.structs.replace(ref, digest=bytes(32)), raw)
+    path = tmp_path / pack_key(ref.pack)
+    good = path.read_bytes()
+    for at in (1, 150_000, len(raw)):
+        path.write_bytes(flipped(good, ref.offset + at))
+        with pytest.raises(Corrupt, match="does not hash"):
+            blobs.get(ref)
+    path.write_bytes(good)
+    assert blobs.get(ref) == raw
+    with pytest.raises(Corrupt):
+        blobs.get(msgspec.structs.replace(ref, digest=bytes(32)))
