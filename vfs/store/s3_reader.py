@@ -25,6 +25,8 @@ _USED_FOR = 600.0
 # Packs in use at a time; a URL has about half a KiB.
 _URLS = 2048
 _PIECE = 1024 * 1024
+# Seconds given to a request that has none left, so that it fails as one.
+_LEAST = 0.001
 # A whole object in place of a range, from a service that ignores Range: a pack and its margin.
 _WHOLE_MAX = 128 * 1024 * 1024
 
@@ -109,7 +111,7 @@ class SignedReader:
             "GET",
             url,
             headers={**_headers(start, length), **self._signer.read_headers},
-            timeout=urllib3.Timeout(deadline.bound(self._timeouts.connect), deadline.bound(self._timeouts.read)),
+            timeout=_timeout(deadline, self._timeouts),
             retries=False,
             redirect=False,
             preload_content=False,
@@ -121,6 +123,12 @@ class SignedReader:
             # urllib3 took the connection back when the body was read to its end; one with a rest is closed.
             response.close()
             response.release_conn()
+
+
+def _timeout(deadline: Deadline, timeouts: Timeouts) -> urllib3.Timeout:
+    """What is left of the time, for each of the two; urllib3 takes 0, when none is, for a mistake."""
+    connect, read = deadline.bound(timeouts.connect), deadline.bound(timeouts.read)
+    return urllib3.Timeout(max(connect, _LEAST), max(read, _LEAST))
 
 
 def _headers(start: int, length: int | None) -> dict[str, str]:
