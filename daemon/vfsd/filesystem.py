@@ -98,6 +98,13 @@ class FileSystem:
             raise IsADirectory(f"inode {inode}: is a directory")
         return Opened(part.repo, part.commit, part.row(inode))
 
+    def names(self, inode: int) -> list[tuple[Opened, Entry]]:
+        """As `opened`, for all names of a file: nobody can tell by which of them it was opened. With their entries."""
+        file = self.opened(inode)
+        part = self.tree_of(inode)
+        found = part.names(inode) if part is not None else []
+        return [(Opened(file.repo, file.commit, row), entry) for row, entry in found]
+
     def listed(self, directory: int) -> Opened | None:
         """Which directory of which commit `directory` is; None for what is of no commit."""
         part = self.tree_of(directory)

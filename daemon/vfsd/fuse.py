@@ -211,7 +211,8 @@ class Operations(pyfuse3.Operations):
             raise pyfuse3.FUSEError(errno.ENOSYS)
         file = await self._ask(self._files.opened, inode)
         if not self._lineage.known(ctx.pid, file):
-            self._lineage.opened(ctx.pid, file, await self._ask(self._files.entry, inode))
+            for name, entry in await self._ask(self._files.names, inode):
+                self._lineage.opened(ctx.pid, name, entry)
         return pyfuse3.FileInfo(fh=inode, keep_cache=True)
 
     @_guarded

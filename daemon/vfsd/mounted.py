@@ -11,7 +11,7 @@ from vfs.errors import NotADirectory, PathNotFound
 from vfs.model.entry import Entry, Kind
 from vfs.model.ids import Digest
 from vfs.model.names import printable
-from vfs.tree.links import first_name
+from vfs.tree.links import first_name, names
 from vfs.tree.tree import Run, Tree
 from vfsd.entries import Entries
 from vfsd.lines import Lines
@@ -110,6 +110,14 @@ class MountedTree:
         if inode == self._top:
             return self._open().entry
         return self._entries.get(inode) or self._entries.keep(inode, _of_inode(self.tree.entry_at(self.row(inode))))
+
+    def names(self, inode: int) -> list[tuple[int, Entry]]:
+        """(row, entry) of all names of the file `inode`, one where it has no others, be they shown or not."""
+        entry = self.entry(inode)
+        if entry.links is None:
+            return [(self.row(inode), entry)]
+        paths = [name.path for name in names(self.tree, entry.links.first)]
+        return [found for found in map(self.tree.locate, paths) if found is not None] or [(self.row(inode), entry)]
 
     def node(self, inode: int) -> Node:
         """What `inode` is."""

@@ -13,6 +13,7 @@ from vfs.journal.processes import OWN
 from vfs.metrics.counters import Counter
 from vfsd.fanotify import DIRECTORY
 from vfsd.filesystem import FileSystem
+from vfsd.mounted import MountedTree
 from vfsd.node import ROOT, ROW_BITS, ROW_MASK, TREES_MAX
 
 UNKNOWN = "opened files that could not be looked up"
@@ -55,10 +56,12 @@ class Told:
             rows = self._observer.unread(process, part.repo, part.commit, [(inode & ROW_MASK) - 1 for inode in inodes])
             ordered = sorted(rows)
             found = dict(zip(ordered, part.tree.file_names(ordered), strict=True))
+            others = _other_names(part, rows) if part.tree.top.linked else []
         except VfsError:
             return False
+        files = [*((row, *found[row]) for row in rows), *others]
         self._observed.add(len(rows))
-        self._observer.read_all(process, part.repo, part.commit, [(row, *found[row]) for row in rows])
+        self._observer.read_all(process, part.repo, part.commit, files)
         return True
 
     def _tell_each(self, process: int, inodes: Iterable[int]) -> None:
@@ -76,9 +79,15 @@ class Told:
         file = self._files.listed(inode) if directory else self._files.opened(inode)
         if file is None or self._observer.knows(process, file.repo, file.commit, file.row):
             return
-        entry = self._files.entry(inode)
         self._observed.add()
         if directory:
-            self._observer.listed(process, file.repo, file.commit, entry.path, row=file.row)
-        else:
-            self._observer.read(process, file.repo, file.commit, entry.path, entry.digest, row=file.row)
+            self._observer.listed(process, file.repo, file.commit, self._files.entry(inode).path, row=file.row)
+            return
+        for name, entry in self._files.names(inode):
+            self._observer.read(process, name.repo, name.commit, entry.path, entry.digest, row=name.row)
+
+
+def _other_names(part: MountedTree, rows: Iterable[int]) -> list[tuple[int, bytes, bytes]]:
+    """(row, path, digest) of the names that the files of `rows` have besides."""
+    names = ((row, name) for row in rows for name in part.names(part.inode(row)))
+    return [(other, entry.path, entry.digest) for row, (other, entry) in names if other != row]

@@ -145,6 +145,9 @@ class Watch:
     def _take(self, opens: Opens) -> None:
         try:
             keys = self._observer.keys({pid for pid in set(opens.pids) if pid not in (0, self._own)})
+        except Exception:
+            self._observer.lose(len(opens.pids), UNREPORTED)
+            raise
         finally:
             self._queue.go(opens.held)
         self._count_lost(opens)
@@ -173,4 +176,8 @@ class Watch:
 
     def _look_up(self) -> None:
         taken, self._taken = self._taken, []
-        self._told.tell(taken)
+        try:
+            self._told.tell(taken)
+        except Exception:
+            self._observer.lose(len(taken), UNREPORTED)
+            raise

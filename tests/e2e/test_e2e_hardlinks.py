@@ -169,6 +169,20 @@ def test_directories_that_move_take_the_names_along(vfs: Vfs, repo: str, mounted
         assert [names for names in groups(mounted(repo)) if "a" in names] == expected, new
 
 
+@pytest.mark.parametrize("reported", ["1", "0"], ids=["reports", "requests"])
+def test_what_was_made_from_a_file_is_found_under_each_of_its_names(
+    vfs: Vfs, repo: str, source: Path, monkeypatch: pytest.MonkeyPatch, reported: str
+) -> None:
+    monkeypatch.setenv("VFSD_FANOTIFY", reported)
+    vfs("put", repo, f"{source}/")
+    script = "cat /pfs/data/z/deep/c > /pfs/out/large; cat /pfs/data/m/two /pfs/data/alone > /pfs/out/small"
+    vfs("run", "-i", repo, "-o", "made", "--", "sh", "-c", script)
+    for output, names in {"large": ONE, "small": TWO | {"alone"}}.items():
+        for name in names:
+            assert f" {output}\n" in vfs("impact", f"{repo}:{name}").stdout.decode(), (output, name)
+    assert "nothing in this store was made from it" in vfs("impact", f"{repo}:m/plain00").stdout.decode()
+
+
 def test_the_output_of_a_run_keeps_its_links(vfs: Vfs, repo: str, mounted: Mounted, isolated: Path) -> None:
     (isolated / "in").mkdir()
     (isolated / "in/x").write_bytes(b"x")
