@@ -14,8 +14,7 @@ from contextlib import ExitStack
 import msgspec
 
 from vfs.control.client import Client
-from vfs.control.launch import start
-from vfs.control.spec import OUTPUT_NAME, MountSpec, View, new_id
+from vfs.control.spec import OUTPUT_NAME, View
 from vfs.errors import DaemonError, UsageError, VfsError
 from vfs.journal.log import Journal
 from vfs.journal.session import begin_session
@@ -23,12 +22,12 @@ from vfs.model.commit import InputCommit
 from vfs.repo.library import Library
 from vfs.run.ending import ended, removed, with_lines
 from vfs.run.execution import Execution
-from vfs.run.leaving import clear_dead_mounts, living_mount, unmount, written_down
+from vfs.run.leaving import clear_dead_mounts, living_mount, written_down
 from vfs.run.namespace import PLACE
 from vfs.run.place import RunPlace
 from vfs.run.shell_enter import ShellSpec
+from vfs.run.views import mount_views
 from vfs.run.watching import may_watch
-from vfs.store.marked import marker_of
 from vfs.workspace.layer import Layer
 
 _REPORT_MAX = 1 << 16
@@ -125,21 +124,9 @@ class _Shell:
         return (*ended(self.journal, session, exit_code=code), *removed(self.place))
 
     def _mount(self, mounted: ExitStack, session: str) -> None:
-        base, settings, point = self.layer.base, self.library.settings, str(self.place.views)
-        spec = MountSpec(
-            id=new_id(),
-            mountpoint=point,
-            kind="views",
-            settings=settings,
-            views=(View(self.name, base.repo, base.commit),),
-            title=f"shell {self.layer.id}",
-            overlaid=True,
-            session=session,
-            owner_pid=os.getpid(),
-            marker=marker_of(self.library.store),
-        )
-        start(spec)
-        mounted.callback(unmount, point, settings.state_dir)
+        views = (View(self.name, self.layer.base.repo, self.layer.base.commit),)
+        point, title = str(self.place.views), f"shell {self.layer.id}"
+        mount_views(self.library, point, views, mounted, title=title, session=session, overlaid=True)
 
     def _execute(self) -> tuple[int, int, tuple[str, ...]]:
         """(exit code, leftovers, what could not be recorded) of the command."""

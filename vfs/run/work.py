@@ -15,9 +15,7 @@ from pathlib import Path
 import msgspec
 
 from vfs.control.client import Client
-from vfs.control.launch import start
 from vfs.control.registry import Registry
-from vfs.control.spec import MountSpec, new_id
 from vfs.errors import DaemonError, VfsError
 from vfs.journal.events import CodeSeen
 from vfs.journal.log import Journal
@@ -36,14 +34,14 @@ from vfs.run.enter import EnterSpec
 from vfs.run.environment import as_text, changed, inherited
 from vfs.run.execution import Execution
 from vfs.run.inputs import GivenInput, shown_paths, variables
-from vfs.run.leaving import living_mount, unmount, written_down
+from vfs.run.leaving import living_mount, written_down
 from vfs.run.output import read_output
 from vfs.run.place import RunPlace, described
 from vfs.run.result import RunResult
 from vfs.run.target import RunTarget, made
 from vfs.run.terms import NO_TERMS, Terms
+from vfs.run.views import mount_views
 from vfs.run.watching import may_watch, no_trace
-from vfs.store.marked import marker_of
 
 # The command was never started, and the process that was to start it said why.
 _NOT_STARTED = 1
@@ -163,21 +161,9 @@ class Work:
         self.journal.append([CodeSeen(session=self.session, code=told.code, image=self.terms.image)])
 
     def _mount(self, mounted: ExitStack) -> None:
-        settings = self.library.settings
-        point = str(self.place.views)
-        spec = MountSpec(
-            id=new_id(),
-            mountpoint=point,
-            kind="views",
-            settings=settings,
-            views=tuple(item.view() for item in self.given),
-            title=f"run {self.place.id}",
-            session=self.session,
-            owner_pid=os.getpid(),
-            marker=marker_of(self.library.store),
-        )
-        start(spec)
-        mounted.callback(unmount, point, settings.state_dir)
+        views = tuple(item.view() for item in self.given)
+        point, title = str(self.place.views), f"run {self.place.id}"
+        mount_views(self.library, point, views, mounted, title=title, session=self.session)
 
     def _execute(self) -> tuple[int, int, tuple[str, ...]]:
         """(exit code, leftovers, what could not be recorded) of the command."""
