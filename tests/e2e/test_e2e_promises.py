@@ -142,8 +142,9 @@ def test_promise_4_warm_reads_are_the_kernels(isolated: Path, repo: str, vfs: Vf
     assert warm == cold
     asked = {name: after[name] - before.get(name, 0) for name in after}
     assert asked.get("read", 0) == 0
-    assert asked.get("getattr", 0) <= 1
-    assert asked.get("lookup", 0) <= 1
+    # Of 200 files; a kernel that is short of memory, or asked to save it, forgets a name now and then.
+    assert asked.get("getattr", 0) <= 5
+    assert asked.get("lookup", 0) <= 5
 
 
 def _files(root: Path) -> list[str]:
