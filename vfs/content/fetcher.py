@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 from vfs.content.codec import decode, only_as_a_whole
+from vfs.content.flight import Flight
 from vfs.content.limits import check_ref, place
 from vfs.content.lru import ByteLRU
 from vfs.content.ranges import Range, join_ranges
@@ -26,8 +26,8 @@ _NOTHING = memoryview(b"")
 class Fetcher(Generic[T]):
     """Blobs by reference, as what `verify(raw, ref, stored)` makes of their raw bytes. Thread-safe.
 
-    Invariants: only what `verify` accepted is returned or cached. Each blob being read has one future
-    in `_coming`, settled by the thread that put it there, whatever happens; a thread settles its own
+    Invariants: only what `verify` accepted is returned or cached. Each blob being read has a flight
+    in `_coming`, of the thread that put it there, which lands it, whatever happens; a thread lands its own
     before it waits for those of others, so no two wait for each other. `_lock` guards `_coming`.
     """
 
@@ -50,7 +50,7 @@ class Fetcher(Generic[T]):
         self._verify = verify
         self._cache: ByteLRU[BlobRef, T] = ByteLRU(memory)
         self._lock = threading.Lock()
-        self._coming: dict[BlobRef, Future[T]] = {}
+        self._coming: dict[BlobRef, Flight[BlobRef, T]] = {}
 
     def cached(self, ref: BlobRef) -> T | None:
         """The blob if it is in memory."""
@@ -68,87 +68,91 @@ class Fetcher(Generic[T]):
         """
         for ref in refs:
             check_ref(ref)
-        futures, mine = self._claim(refs)
+        own = Flight[BlobRef, T]()
+        there, flights, mine = self._claim(refs, own)
         try:
-            for span in join_ranges([ref for ref in mine if not self._read_alone(ref, mine[ref])]):
-                self._read(span, mine)
+            for span in join_ranges([ref for ref in mine if not self._read_alone(ref, own)]):
+                self._read(span, own)
         finally:
-            self._abandon(mine)
-        return [futures[ref].result() for ref in refs]
+            self._arrive(mine, own)
+        for ref, flight in flights.items():
+            there[ref] = flight.get(ref)
+        return [there[ref] for ref in refs]
 
-    def _claim(self, refs: Iterable[BlobRef]) -> tuple[dict[BlobRef, Future[T]], dict[BlobRef, Future[T]]]:
-        """A future for each of `refs`, and those of them that this thread has to settle."""
-        futures: dict[BlobRef, Future[T]] = {}
-        mine: dict[BlobRef, Future[T]] = {}
+    def _claim(
+        self, refs: Iterable[BlobRef], own: Flight[BlobRef, T]
+    ) -> tuple[dict[BlobRef, T], dict[BlobRef, Flight[BlobRef, T]], list[BlobRef]]:
+        """Those of `refs` that are there; the others, with who brings them; and which of these this thread brings."""
+        there: dict[BlobRef, T] = {}
+        flights: dict[BlobRef, Flight[BlobRef, T]] = {}
+        mine: list[BlobRef] = []
         with self._lock:
             for ref in refs:
-                if ref not in futures:
-                    known = self._coming.get(ref) or self._settled(ref)
-                    futures[ref] = known or Future()
-                    if known is None:
-                        self._coming[ref] = mine[ref] = futures[ref]
-        return futures, mine
+                if ref in there or ref in flights:
+                    continue
+                flight = self._coming.get(ref)
+                found = self._cache.get(ref) if flight is None else None
+                if found is not None:
+                    there[ref] = found
+                    continue
+                if flight is None:
+                    flight = self._coming[ref] = own
+                    mine.append(ref)
+                flights[ref] = flight
+        return there, flights, mine
 
-    def _settled(self, ref: BlobRef) -> Future[T] | None:
-        found = self._cache.get(ref)
-        if found is None:
-            return None
-        future: Future[T] = Future()
-        future.set_result(found)
-        return future
-
-    def _read_alone(self, ref: BlobRef, future: Future[T]) -> bool:
-        """Settle a blob that lies on local disk as it is, without copying it; what is odd is read the other way."""
+    def _read_alone(self, ref: BlobRef, own: Flight[BlobRef, T]) -> bool:
+        """Land a blob that lies on local disk as it is, without copying it; what is odd is read the other way."""
         try:
             raw = self._source.plain(ref)
             value = None if raw is None else self._verify(raw, ref, _NOTHING)
         except (Corrupt, StoreError):
             return False
         if value is not None:
-            self._succeed(ref, future, value)
+            self._succeed(ref, own, value)
         return value is not None
 
-    def _read(self, span: Range, mine: Mapping[BlobRef, Future[T]]) -> None:
-        """Settle the blobs in `span`, each with its own outcome: a damaged one does not spoil its neighbours."""
+    def _read(self, span: Range, own: Flight[BlobRef, T]) -> None:
+        """Land the blobs in `span`, each with its own outcome: a damaged one does not spoil its neighbours."""
         data = self._source.cached(span.pack, span.start, span.length)
         if data is not None:
-            left = self._settle(span.refs, mine, data, span.start)
+            left = self._land(span.refs, own, data, span.start)
             for ref, _ in left:
                 self._source.drop(ref.pack, ref.offset, ref.stored)
             for again in join_ranges(ref for ref, _ in left):
-                self._fetch(again, mine)
+                self._fetch(again, own)
         else:
-            self._fetch(span, mine)
+            self._fetch(span, own)
 
-    def _fetch(self, span: Range, mine: Mapping[BlobRef, Future[T]], *, again: bool = False) -> None:
-        """Settle the blobs in `span` from the store; what comes damaged is asked for once more."""
+    def _fetch(self, span: Range, own: Flight[BlobRef, T], *, again: bool = False) -> None:
+        """Land the blobs in `span` from the store; what comes damaged is asked for once more."""
         try:
             data = self._source.fetch(span.pack, span.start, span.length, around=0 if again else self._around)
         except Exception as failure:
             for ref in span.refs:
-                self._fail(ref, mine[ref], failure)
+                own.land(ref, failure)
             return
-        damaged = self._settle(span.refs, mine, data, span.start)
+        damaged = self._land(span.refs, own, data, span.start)
         if not damaged:
             # What came with its neighbours was put into the cache together with them.
             if again or not self._around:
                 self._source.keep(span.pack, span.start, data)
         elif again:
             for ref, error in damaged:
-                self._fail(ref, mine[ref], error)
+                own.land(ref, error)
         else:
-            self._fetch_again([ref for ref, _ in damaged], mine)
+            self._fetch_again([ref for ref, _ in damaged], own)
 
-    def _fetch_again(self, refs: Iterable[BlobRef], mine: Mapping[BlobRef, Future[T]]) -> None:
+    def _fetch_again(self, refs: Iterable[BlobRef], own: Flight[BlobRef, T]) -> None:
         for span in join_ranges(refs):
             self._refetched.add()
             self._source.drop(span.pack, span.start, span.length)
-            self._fetch(span, mine, again=True)
+            self._fetch(span, own, again=True)
 
-    def _settle(
-        self, refs: Iterable[BlobRef], mine: Mapping[BlobRef, Future[T]], data: bytes | memoryview, start: int
+    def _land(
+        self, refs: Iterable[BlobRef], own: Flight[BlobRef, T], data: bytes | memoryview, start: int
     ) -> list[tuple[BlobRef, Exception]]:
-        """Settle those of `refs` that are sound in `data`, which begins at `start` of the pack; the others, and why."""
+        """Land those of `refs` that are sound in `data`, which begins at `start` of the pack; the others, and why."""
         view, damaged = memoryview(data), list[tuple[BlobRef, Exception]]()
         for ref in refs:
             try:
@@ -157,30 +161,22 @@ class Fetcher(Generic[T]):
             except Exception as error:
                 damaged.append((ref, error))
             else:
-                self._succeed(ref, mine[ref], value, dear=only_as_a_whole(stored))
+                self._succeed(ref, own, value, dear=only_as_a_whole(stored))
         return damaged
 
-    def _succeed(self, ref: BlobRef, future: Future[T], value: T, *, dear: bool = False) -> None:
+    def _succeed(self, ref: BlobRef, own: Flight[BlobRef, T], value: T, *, dear: bool = False) -> None:
         """`dear`: to read any of it again, all of it would have to be decompressed."""
         self._cache.put(ref, value, ref.length + _OVERHEAD, dear=dear)
-        future.set_result(value)
-        self._arrived(ref, future)
+        own.land(ref, value)
 
-    def _fail(self, ref: BlobRef, future: Future[T], error: Exception) -> None:
-        future.set_exception(error)
-        self._arrived(ref, future)
-
-    def _arrived(self, ref: BlobRef, future: Future[T]) -> None:
+    def _arrive(self, mine: Iterable[BlobRef], own: Flight[BlobRef, T]) -> None:
+        """Nobody has to wait any more; what an interrupt left open is landed, too."""
+        for ref in mine:
+            if not own.has(ref):
+                own.land(ref, StoreError(f"{place(ref)}: reading it was interrupted"))
         with self._lock:
-            if self._coming.get(ref) is future:
+            for ref in mine:
                 del self._coming[ref]
-
-    def _abandon(self, mine: Mapping[BlobRef, Future[T]]) -> None:
-        """Settle what an interrupt left open, so that nobody waits for it."""
-        for ref, future in mine.items():
-            if not future.done():
-                future.set_exception(StoreError(f"{place(ref)}: reading it was interrupted"))
-            self._arrived(ref, future)
 
 
 def _stored(data: memoryview, at: int, ref: BlobRef) -> memoryview:

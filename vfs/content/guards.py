@@ -46,10 +46,11 @@ class Guards:
 
     def learn(self, ref: BlobRef, raw: bytes, ends: Callable[[], array[int] | None]) -> None:
         """Remember the guards of a chunk whose raw bytes hash to its digest, and where its frames end."""
-        if self._memory and self._kept.get(_key(ref)) is None:
-            view = memoryview(raw)
-            known = _Known(self._guard(view), self._of(view), None if is_plain(ref) else ends())
-            size = len(known.guards) * known.guards.itemsize + len(known.ends or ()) * 4
+        if self._memory:
+            whole = self._guard(raw)
+            guards = self._of(memoryview(raw)) if len(raw) > BLOCK else array("Q", (whole,))
+            known = _Known(whole, guards, None if is_plain(ref) else ends())
+            size = len(guards) * guards.itemsize + len(known.ends or ()) * 4
             self._kept.put(_key(ref), known, size + _OVERHEAD)
 
     def ends(self, ref: BlobRef) -> array[int] | None:
@@ -68,7 +69,7 @@ class Guards:
     def intact(self, ref: BlobRef, raw: bytes) -> bool:
         """Whether the bytes of a whole chunk are what was verified; False when it was not, or was forgotten."""
         known = self._kept.get(_key(ref))
-        return known is not None and len(raw) == ref.length and known.whole == self._guard(memoryview(raw))
+        return known is not None and len(raw) == ref.length and known.whole == self._guard(raw)
 
     def sound(self, ref: BlobRef, start: int, data: bytes | memoryview) -> bool:
         """Whether `data`, whole blocks from `start` of a chunk, are what was verified."""
@@ -77,10 +78,9 @@ class Guards:
         return known is not None and known.guards[start // BLOCK : start // BLOCK + len(found)] == found
 
     def _of(self, raw: memoryview) -> array[int]:
-        blocks = (raw[at : at + BLOCK] for at in range(0, len(raw), BLOCK))
-        return array("Q", map(self._guard, blocks))
+        return array("Q", [self._guard(raw[at : at + BLOCK]) for at in range(0, len(raw), BLOCK)])
 
-    def _guard(self, raw: memoryview) -> int:
+    def _guard(self, raw: bytes | memoryview) -> int:
         return xxhash.xxh3_64_intdigest(raw, self._seed)
 
 

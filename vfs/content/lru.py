@@ -44,10 +44,13 @@ class ByteLRU(Generic[K, V]):
     def get(self, key: K) -> V | None:
         """The value under `key`, now the most recently used; None when it is not held."""
         with self._lock:
-            order = self._dear if key in self._dear else self._cheap
+            order = self._cheap
             held = order.get(key)
             if held is None:
-                return None
+                order = self._dear
+                held = order.get(key)
+                if held is None:
+                    return None
             order.move_to_end(key)
             self._uses += 1
             held.used = self._uses
