@@ -38,7 +38,7 @@ class Opens(NamedTuple):
         return [fd for fd in self.fds if fd >= 0]
 
 
-_NONE = Opens(array("Q"), array("i"), array("i"))
+NONE = Opens(array("Q"), array("i"), array("i"))
 
 
 class Fanotify:
@@ -89,7 +89,7 @@ class Fanotify:
         try:
             count = self._take(self._queue.fileno(), self._room, familiar, patience_ns)
         except BlockingIOError:
-            return _NONE
+            return NONE
         return Opens(*(column[:count] for column in self._room))
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from vfs.errors import JournalError
 from vfs.journal.observe import Observer
 from vfs.journal.processes import OWN
 from vfs.metrics.counters import Counter
-from vfsd.fanotify import LOST, UNMADE, Fanotify, Opens
+from vfsd.fanotify import LOST, NONE, UNMADE, Fanotify, Opens
 from vfsd.filesystem import FileSystem
 from vfsd.told import UNKNOWN, Told
 
@@ -32,6 +32,8 @@ _AGAIN_SECONDS = 0.1
 _FAMILIAR = 128
 # Opens are held again when there was none for this long.
 _QUIET_MS = 20
+# Opens that are held are looked up when there was none for this long.
+_MOMENT_MS = 1
 # Opens by familiar processes are gathered for this long.
 _PATIENCE_NS = 20_000_000
 # Processes remembered, and how many of them, those met last, are familiar.
@@ -47,7 +49,7 @@ class Watch:
     An open is held until its process is described, as one that lives for a millisecond must be. While processes
     that were met before open one file after another, holding would only slow them down: then opens are let go and told
     afterwards, until one by another process is among them, or nobody opens anything. Files are looked up when the queue
-    is empty. `_turned` guards the numbers of drains asked for and done.
+    stays empty. `_turned` guards the numbers of drains asked for and done.
     """
 
     def __init__(self, queue: Fanotify, files: FileSystem, observer: Observer, observed: Counter) -> None:
@@ -61,6 +63,7 @@ class Watch:
         self._familiar = 0
         self._familiars = array("i")
         self._taken: list[tuple[int, int]] = []
+        self._poll = select.poll()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._turned = threading.Condition()
         self._asked = self._done = 0
@@ -102,11 +105,10 @@ class Watch:
         os.close(self._wake)
 
     def _run(self) -> None:
-        poll = select.poll()
         for fd in (self._queue.fileno(), self._wake):
-            poll.register(fd, select.POLLIN)
+            self._poll.register(fd, select.POLLIN)
         while not (self._ending and self._done == self._asked > 0):
-            quiet = not poll.poll(None if self._queue.holds else _QUIET_MS)
+            quiet = not self._poll.poll(None if self._queue.holds else _QUIET_MS)
             try:
                 if quiet:
                     self._familiar = 0
@@ -139,8 +141,14 @@ class Watch:
 
     def _read(self) -> Opens:
         if self._queue.holds:
-            return self._queue.read()
+            # Who is let go opens its next file at once, and would wait for the look-up of this one.
+            return self._queue.read() if not self._taken or self._coming() else NONE
         return self._queue.read(familiar=self._familiars, patience_ns=_PATIENCE_NS)
+
+    def _coming(self) -> bool:
+        """Whether there are opens within a moment in which nobody asks for a drain."""
+        ready = [fd for fd, _ in self._poll.poll(_MOMENT_MS)]
+        return bool(ready) and self._wake not in ready
 
     def _take(self, opens: Opens) -> None:
         try:
