@@ -50,7 +50,7 @@ _WATCH_SECONDS = 1.0
 _MARGIN_SECONDS = 2.0
 _LOCAL_SECONDS = 30.0
 
-# Objects made until the collector looks for cycles among them. Requests leave few: by the default of 700 it took a tenth
+# Objects made until the collector looks for cycles among them, of which requests leave few. With 700 it took a tenth
 # of the time in which opens are recorded.
 _COLLECT_AFTER = 20_000
 
