@@ -21,6 +21,7 @@ import trio
 from vfs.model.entry import Kind
 from vfs.model.names import NAME_MAX
 from vfsd.ahead import Ahead
+from vfsd.eager import Eager
 from vfsd.filesystem import FileSystem
 from vfsd.interrupts import Interrupted, Interrupts
 from vfsd.lineage import Lineage
@@ -64,6 +65,8 @@ def _guarded(handler: Handler[P, T]) -> Handler[P, T]:
             raise pyfuse3.FUSEError(number) from error
         finally:
             meter.answered(perf_counter() - start)
+            if self.eager is not None:
+                self.eager.answered = True
 
     update_wrapper(answer, handler)
     return answer
@@ -130,6 +133,7 @@ class Operations(pyfuse3.Operations):
         super().__init__()
         self.meters = meters
         self.interrupts = interrupts
+        self.eager: Eager | None = None
         self._files = file_system
         self._threads = threads
         self._lineage = lineage

@@ -38,6 +38,7 @@ class Means(msgspec.Struct):
     """
 
     readahead: str = "unknown"
+    eager: str = "off: not begun"
     reports: str = "off: not begun"
     opens: str = "off: not begun"
     listings: str = "off: not begun"
@@ -50,6 +51,7 @@ def levers(means: Means) -> dict[str, str]:
     return {
         "readahead": means.readahead,
         "interrupted programs let go at once": "on" if not SHIM.missing else f"off: shim {SHIM.missing}",
+        "next request looked for without sleep": means.eager,
         "page cache kept over opens": "on",
         "names and attributes cached for ever": "on",
         "listing with attributes": "on",

@@ -19,6 +19,7 @@ from vfs.control.protocol import Request
 from vfs.control.unmount import unmount
 from vfs.errors import Busy, DaemonError, VfsError
 from vfs.files.private import private_dir
+from vfs.store.local import local_store
 from vfs.workspace.layer import Layer
 from vfs.workspace.overlay import Overlay, mount_overlay
 from vfsd.again import Again
@@ -26,6 +27,7 @@ from vfsd.ahead import Ahead
 from vfsd.bring import Bringer
 from vfsd.control import ControlServer
 from vfsd.daemon import Daemon
+from vfsd.eager import Eager, why_not
 from vfsd.fuse import Asked, Operations
 from vfsd.interrupts import Interrupts
 from vfsd.levers import raise_readahead
@@ -88,6 +90,7 @@ class Life:
         )
         if daemon.spec.kind != "all":
             SHIM.keep_listings()
+        self._eager: Eager | None = None
         self._mount = self._made_mount()
 
     def _note_refused(self, reason: str) -> None:
@@ -108,7 +111,20 @@ class Life:
             owner=(os.geteuid(), os.getegid()),
             deadline=spec.settings.timeout + _MARGIN_SECONDS,
         )
-        return FuseMount(operations, self._daemon.target, mount_options(spec))
+        mount = FuseMount(operations, self._daemon.target, mount_options(spec))
+        self._look_ahead(operations)
+        return mount
+
+    def _look_ahead(self, operations: Operations) -> None:
+        """Have requests looked for without sleep where that is of use."""
+        reason = f"shim {SHIM.missing}" if SHIM.missing else why_not()
+        self._daemon.means.eager = f"off: {reason}" if reason else "on"
+        if SHIM.look is not None and not reason:
+            self._eager = operations.eager = Eager(SHIM.look, self._threads)
+            trio.lowlevel.add_instrument(self._eager)
+            store = local_store(self._daemon.library.store)
+            if store is not None:
+                store.linger.heed(partial(SHIM.look, 0))
 
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Serve until the mount is gone; `on_ready` is called once it answers. Errors of coming up are raised."""
@@ -302,6 +318,8 @@ class Life:
     def _let_go(self) -> None:
         """Leave nothing in the kernel's table. The connection goes first, so that nobody waits for an answer."""
         self._names.close()
+        if self._eager is not None:
+            trio.lowlevel.remove_instrument(self._eager)
         # While a push is under way the session must stay: the end of this process ends both.
         if self._pusher.close():
             self._mount.close()

@@ -56,6 +56,7 @@ _NAMES = (
     "vfs_shim_opens",
     "vfs_shim_lines",
     "vfs_shim_fitted",
+    "vfs_shim_look",
 )
 
 
@@ -65,7 +66,8 @@ class Shim:
     `push` puts (inode, content) pairs into the page cache and gives the outcome of each as an error number, 0 for done,
     up to the first that is neither that nor ENOENT. `reports` takes reports of opens from a fanotify descriptor into
     columns, as `vfs_shim_opens` says: (descriptor, columns, familiar pids, patience in ns); how many; OSError. `send`
-    has all lines of a listing that have room sent by a call that sends one; how many.
+    has all lines of a listing that have room sent by a call that sends one; how many. `look` says whether a request
+    comes within some nanoseconds; the session must be open.
     """
 
     def __init__(self) -> None:
@@ -74,6 +76,7 @@ class Shim:
         self.push: Callable[[Sequence[tuple[int, bytes]]], list[int]] | None = None
         self.reports: Callable[[int, Columns, array[int], int], int] | None = None
         self.send: Callable[[Listing, Callable[[], object]], int] | None = None
+        self.look: Callable[[int], bool] | None = None
         self._library: ctypes.CDLL | None = None
         self._quick: ctypes.PyDLL | None = None
         if os.environ.get(VARIABLE) == "0":
@@ -94,7 +97,7 @@ class Shim:
         self._library.vfs_shim_push.restype = ctypes.c_size_t
         self._library.vfs_shim_opens.restype = ctypes.c_long
         self.request = self._quick.vfs_shim_request
-        self.push, self.reports, self.send = self._push, self._reports, self._send
+        self.push, self.reports, self.send, self.look = self._push, self._reports, self._send, self._look
 
     def report_interrupts(self, fd: int) -> None:
         """Have number and thread id of interrupted requests written to `fd`; -1 ends it."""
@@ -105,6 +108,12 @@ class Shim:
         """Have the kernel keep the listings of directories, although each open of one is a request."""
         if self._library is not None:
             self._library.vfs_shim_keep_listings(ctypes.c_int(1))
+
+    def _look(self, nanoseconds: int) -> bool:
+        assert self._library is not None
+        assert self._quick is not None
+        library = self._library if nanoseconds else self._quick
+        return bool(library.vfs_shim_look(ctypes.c_int64(nanoseconds)))
 
     def _push(self, files: Sequence[tuple[int, bytes]]) -> list[int]:
         assert self._library is not None

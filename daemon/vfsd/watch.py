@@ -146,9 +146,8 @@ class Watch:
         return self._queue.read(familiar=self._familiars, patience_ns=_PATIENCE_NS)
 
     def _coming(self) -> bool:
-        """Whether there are opens within a moment in which nobody asks for a drain."""
-        ready = [fd for fd, _ in self._poll.poll(_MOMENT_MS)]
-        return bool(ready) and self._wake not in ready
+        """Whether there are opens: at once when somebody asks for a drain, else within a moment."""
+        return self._queue.fileno() in [fd for fd, _ in self._poll.poll(_MOMENT_MS)]
 
     def _take(self, opens: Opens) -> None:
         try:

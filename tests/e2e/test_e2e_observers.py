@@ -29,6 +29,7 @@ from vfs.journal.events import (
 )
 from vfs.journal.log import Journal
 from vfs.model.record import Process
+from vfsd.eager import ONE_PROCESSOR
 
 pytestmark = [pytest.mark.mount, pytest.mark.root]
 
@@ -37,6 +38,7 @@ WAYS = {"open": {"VFSD_FANOTIFY": "0"}, "fanotify": {}}
 FILES = 40
 DIRECTORIES = [f"d{number}" for number in range(6)]
 ORDINARY = 65534
+EAGER = "next request looked for without sleep"
 
 READER = r"""
 #include <fcntl.h>
@@ -215,10 +217,11 @@ def test_levers_say_what_is_on_and_why_not(vfs: Vfs, data: list[str], mountpoint
         vfs("mount", *words, mountpoint)
         said = daemon(vfs, mountpoint)["levers"]
         assert tuple(said[name] for name in names) == levers, words
+        assert said[EAGER] == ("on" if len(os.sched_getaffinity(0)) > 1 else f"off: {ONE_PROCESSOR}")
         vfs("umount", mountpoint)
     vfs("mount", "data", mountpoint, env={"VFSD_SHIM": "0"})
     said = daemon(vfs, mountpoint)["levers"]
-    assert {said[name] for name in names} == {"off: shim VFSD_SHIM is 0"}
+    assert {said[name] for name in (*names, EAGER)} == {"off: shim VFSD_SHIM is 0"}
     vfs("umount", mountpoint)
 
 

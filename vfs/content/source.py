@@ -48,7 +48,7 @@ class PackSource:
         return self._store.get(pack_key(pack), start=start, length=length)
 
     def at_once(self, pack: bytes, start: int, length: int) -> memoryview | None:
-        """The range if it lies in the kernel's memory or is there within 0.2 ms."""
+        """The range if it lies in the kernel's memory or is there while the store lingers."""
         return None if self._local is None else self._local.get_now(pack_key(pack), start, length)
 
     def plain(self, ref: BlobRef) -> bytes | None:

@@ -54,7 +54,7 @@ class Opened:
         if seconds:
             # The kernel has begun to read them.
             end, came = time.monotonic() + seconds, False
-            while not came and time.monotonic() < end:
+            while not came and time.monotonic() < end and not linger.pressed():
                 came = self._try(buffer, start)
             linger.note(came)
             return memoryview(buffer) if came else None

@@ -46,7 +46,7 @@ class LocalStore:
         self.url = f"file://{self.root}"
         self._timeout = timeout
         self._files = Descriptors()
-        self._linger = Linger()
+        self.linger = Linger()
 
     def local_path(self, key: str) -> str:
         """The absolute path of the file that holds, or would hold, the object `key`."""
@@ -66,13 +66,13 @@ class LocalStore:
     def get_now(self, key: str, start: int, length: int) -> memoryview | None:
         """`length` bytes from `start` of a pack from the kernel's memory, or as soon as the disk has them; else None.
 
-        Takes 0.2 ms at most, whatever the disk does. None also for a pack that was not read before, that is
-        gone, or that ends too early.
+        Takes no longer than `linger` says, whatever the disk does. None also for a pack that was not read before, that
+        is gone, or that ends too early.
         """
         held = self._files.held(self.local_path(key))
         if held is None or start + length > held[1]:
             return None
-        return held[0].read_now(start, length, self._linger)
+        return held[0].read_now(start, length, self.linger)
 
     def get_version(self, key: str) -> tuple[bytes, str]:
         """See `Store.get_version`."""

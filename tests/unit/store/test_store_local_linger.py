@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vfs.store.descriptors import Opened
-from vfs.store.linger import LONGEST, PASSED_OVER_MAX, Linger
+from vfs.store.linger import LONGEST, LONGEST_ALONE, PASSED_OVER_MAX, Linger
 
 
 def lingers(linger: Linger, misses: int, *, helps: bool) -> int:
@@ -31,6 +31,24 @@ def test_where_it_is_in_vain_it_is_tried_less_and_less_and_never_given_up() -> N
     assert lingers(linger, 1000, helps=False) <= 6 + 1000 // PASSED_OVER_MAX
     assert lingers(linger, PASSED_OVER_MAX + 1, helps=True) >= 1
     assert lingers(linger, 100, helps=True) == 100
+
+
+def test_nobody_lingers_while_others_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "pack"
+    path.write_bytes(b"bytes")
+    file, linger, tries = Opened(str(path)), Linger(), list[bool]()
+    linger.heed(lambda: len(tries) > 3)
+    assert linger.seconds() == LONGEST_ALONE
+
+    def refused(*_: object) -> int:
+        tries.append(True)
+        raise BlockingIOError(11, "would wait")
+
+    monkeypatch.setattr(os, "preadv", refused)
+    # Time stands still: only that others wait ends it.
+    monkeypatch.setattr(time, "monotonic", lambda: 0.0)
+    assert file.read_now(0, 5, linger) is None
+    assert len(tries) == 4
 
 
 def test_a_file_system_that_cannot_answer_at_once_is_not_waited_for(
