@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from vfs.content.blobs import Blobs, ReadRange
 from vfs.content.guards import MEMORY as GUARDS
-from vfs.content.guards import is_plain
+from vfs.content.guards import Known, is_plain
+from vfs.content.limits import check_ref
 from vfs.content.page import Page
 from vfs.content.source import PackCache
 from vfs.errors import Corrupt
@@ -95,13 +96,16 @@ class PatientBlobs(Blobs):
         found = self._chunks.cached(ref)
         if found is not None:
             return memoryview(self._hit(found))[skip : skip + length]
+        known = self._guards.known(check_ref(ref))
+        if known is None:
+            return None
         if not self._patience.hurried:
-            return self._guarded(ref, skip, length, self._source.near)
-        quick = is_plain(ref) or self._guards.ends(ref) is not None
-        return self._guarded(ref, skip, length, self._source.at_once) if quick else None
+            return self._guarded(ref, known, skip, length, self._source.near)
+        quick = is_plain(ref) or known.ends_in(ref) is not None
+        return self._guarded(ref, known, skip, length, self._source.at_once) if quick else None
 
-    def _guarded(self, ref: BlobRef, skip: int, length: int, read: ReadRange) -> memoryview | None:
-        part = super()._guarded(ref, skip, length, read)
+    def _guarded(self, ref: BlobRef, known: Known, skip: int, length: int, read: ReadRange) -> memoryview | None:
+        part = super()._guarded(ref, known, skip, length, read)
         if part is not None:
             self._parts.add()
         return part

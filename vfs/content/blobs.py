@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from vfs.content.codec import decode_frame, decode_part, ends_of_frames
 from vfs.content.fetcher import Fetcher
 from vfs.content.frames import FRAME
-from vfs.content.guards import Guards, is_plain
+from vfs.content.guards import Guards, Known, blocks_around, is_plain
 from vfs.content.limits import MIB, check_ref, place
 from vfs.content.page import Page, unpack_page
 from vfs.content.source import PackCache, PackSource
@@ -82,30 +82,18 @@ class Blobs:
         chunk = self._chunks.cached(ref)
         if chunk is not None:
             return memoryview(chunk)[skip : skip + length]
-        return self._guarded(ref, skip, length, self._source.near)
+        known = self._guards.known(check_ref(ref))
+        return None if known is None else self._guarded(ref, known, skip, length, self._source.near)
 
-    def _guarded(self, ref: BlobRef, skip: int, length: int, read: ReadRange) -> memoryview | None:
-        block = self._guards.block(check_ref(ref), skip, length)
-        if block is None:
-            return None
-        start, size = block
+    def _guarded(self, ref: BlobRef, known: Known, skip: int, length: int, read: ReadRange) -> memoryview | None:
+        start, size = blocks_around(ref, skip, length)
         try:
-            data = self._raw_part(ref, start, size, read)
+            data = _raw_part(ref, known, start, size, read)
         except VfsError:
             return None
-        if data is None or len(data) != size or not self._guards.sound(ref, start, data):
+        if data is None or len(data) != size or not self._guards.sound(known, start, data):
             return None
         return memoryview(data)[skip - start : skip - start + length]
-
-    def _raw_part(self, ref: BlobRef, start: int, size: int, read: ReadRange) -> bytes | memoryview | None:
-        """The raw bytes of a part of a chunk, unchecked, as `read` gives them."""
-        if is_plain(ref):
-            return read(ref.pack, ref.offset + 1 + start, size)
-        ends = self._guards.ends(ref)
-        if ends is not None:
-            return _of_frames(ref, ends, start, size, read)
-        stored = read(ref.pack, ref.offset, ref.stored)
-        return None if stored is None else decode_part(stored, start, size, what=place(ref))
 
     def _verified(self, raw: bytes, ref: BlobRef, stored: memoryview) -> bytes:
         if self._guards.intact(ref, raw):
@@ -118,6 +106,17 @@ class Blobs:
 
 def _page(raw: bytes, ref: BlobRef, stored: memoryview) -> Page:
     return unpack_page(raw, ref)
+
+
+def _raw_part(ref: BlobRef, known: Known, start: int, size: int, read: ReadRange) -> bytes | memoryview | None:
+    """The raw bytes of a part of a chunk, unchecked, as `read` gives them."""
+    if is_plain(ref):
+        return read(ref.pack, ref.offset + 1 + start, size)
+    ends = known.ends_in(ref)
+    if ends is not None:
+        return _of_frames(ref, ends, start, size, read)
+    stored = read(ref.pack, ref.offset, ref.stored)
+    return None if stored is None else decode_part(stored, start, size, what=place(ref))
 
 
 def _of_frames(ref: BlobRef, ends: Sequence[int], start: int, size: int, read: ReadRange) -> memoryview | None:

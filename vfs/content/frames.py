@@ -20,8 +20,9 @@ from vfs.errors import Corrupt
 
 # What a small read decompresses at most, twice where it lies on a border: 50 µs each.
 FRAME = 64 * KIB
-# Frames that make the whole larger than this are not worth it. Texts lose 5 %, tables with long repetitions half.
-LOSS_MAX = 1.08
+# Frames that make the whole larger than this are not worth it. Programs and texts lose 5 to 15 %, tables with long
+# repetitions half. A small read of a chunk in one piece takes twice as long as one of a frame.
+LOSS_MAX = 1.25
 # The share of a chunk on which that is tried, as one piece and as frames.
 SAMPLE = 4 * FRAME
 _SIZE = 4

@@ -27,12 +27,17 @@ MEMORY = 32 * MIB
 _OVERHEAD = 330
 
 
-class _Known(msgspec.Struct, frozen=True, gc=False):
+class Known(msgspec.Struct, frozen=True, gc=False):
     """What is known of one chunk: the guard of all of it, those of its blocks, for a location where its frames end."""
 
     whole: int
     guards: array[int]
     ends: array[int] | None
+
+    def ends_in(self, ref: BlobRef) -> array[int] | None:
+        """Where the frames of the stored chunk end, as `ends_of_frames` says it; None when that is not known."""
+        # One chunk may lie in several packs, stored in another way in each.
+        return self.ends if self.ends and self.ends[-1] == ref.stored else None
 
 
 class Guards:
@@ -41,7 +46,7 @@ class Guards:
     def __init__(self, *, memory: int = MEMORY) -> None:
         """`memory`: bytes that they may take; 0 keeps none."""
         self._memory = memory
-        self._kept: ByteLRU[bytes, _Known] = ByteLRU(memory)
+        self._kept: ByteLRU[bytes, Known] = ByteLRU(memory)
         self._seed = int.from_bytes(os.urandom(8), "little")
 
     def learn(self, ref: BlobRef, raw: bytes, ends: Callable[[], array[int] | None]) -> None:
@@ -49,39 +54,35 @@ class Guards:
         if self._memory:
             whole = self._guard(raw)
             guards = self._of(memoryview(raw)) if len(raw) > BLOCK else array("Q", (whole,))
-            known = _Known(whole, guards, None if is_plain(ref) else ends())
+            known = Known(whole, guards, None if is_plain(ref) else ends())
             size = len(guards) * guards.itemsize + len(known.ends or ()) * 4
             self._kept.put(_key(ref), known, size + _OVERHEAD)
 
-    def ends(self, ref: BlobRef) -> array[int] | None:
-        """Where the frames of the stored chunk end, as `ends_of_frames` says it; None when that is not known."""
-        known = self._kept.get(_key(ref))
-        # One chunk may lie in several packs, stored in another way in each.
-        return known.ends if known is not None and known.ends and known.ends[-1] == ref.stored else None
-
-    def block(self, ref: BlobRef, skip: int, length: int) -> tuple[int, int] | None:
-        """The range (start, length) of raw bytes to read for a part of a chunk; None when it cannot be checked."""
-        if self._kept.get(_key(ref)) is None:
-            return None
-        start = skip // BLOCK * BLOCK
-        return start, min(-(-(skip + length) // BLOCK) * BLOCK, ref.length) - start
+    def known(self, ref: BlobRef) -> Known | None:
+        """What is known of a chunk; None when it was not verified yet, or was forgotten."""
+        return self._kept.get(_key(ref))
 
     def intact(self, ref: BlobRef, raw: bytes) -> bool:
         """Whether the bytes of a whole chunk are what was verified; False when it was not, or was forgotten."""
-        known = self._kept.get(_key(ref))
+        known = self.known(ref)
         return known is not None and len(raw) == ref.length and known.whole == self._guard(raw)
 
-    def sound(self, ref: BlobRef, start: int, data: bytes | memoryview) -> bool:
+    def sound(self, known: Known, start: int, data: bytes | memoryview) -> bool:
         """Whether `data`, whole blocks from `start` of a chunk, are what was verified."""
-        known = self._kept.get(_key(ref))
         found = self._of(memoryview(data))
-        return known is not None and known.guards[start // BLOCK : start // BLOCK + len(found)] == found
+        return known.guards[start // BLOCK : start // BLOCK + len(found)] == found
 
     def _of(self, raw: memoryview) -> array[int]:
         return array("Q", [self._guard(raw[at : at + BLOCK]) for at in range(0, len(raw), BLOCK)])
 
     def _guard(self, raw: bytes | memoryview) -> int:
         return xxhash.xxh3_64_intdigest(raw, self._seed)
+
+
+def blocks_around(ref: BlobRef, skip: int, length: int) -> tuple[int, int]:
+    """The range (start, length) of raw bytes to read so that a part of a chunk can be checked."""
+    start = skip // BLOCK * BLOCK
+    return start, min(-(-(skip + length) // BLOCK) * BLOCK, ref.length) - start
 
 
 def _key(ref: BlobRef) -> bytes:

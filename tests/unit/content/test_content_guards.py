@@ -206,7 +206,7 @@ def test_guards_stay_within_their_memory() -> None:
     refs = [BlobRef(bytes((n,)) * 32, SIZE, b"p" * 16, 8, SIZE + 1) for n in range(50)]
     for ref in refs:
         guards.learn(ref, noise(1, SIZE), lambda: None)
-    known = [ref for ref in refs if guards.block(ref, 0, 1) is not None]
+    known = [ref for ref in refs if guards.known(ref) is not None]
     assert known == refs[-len(known) :] and 5 <= len(known) <= 20
 
 
