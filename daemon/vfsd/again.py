@@ -11,8 +11,8 @@ from vfs.journal.earlier import earlier_reads
 from vfs.journal.log import Journal
 from vfs.journal.session import session_start
 from vfs.model.entry import Entry
-from vfs.tree.neighbours import Found
 from vfs.tree.replay import Replay, Turn, gather_turn
+from vfs.tree.windows import Found
 from vfsd.bring import TRIPWIRE, Bringer
 from vfsd.filesystem import FileSystem
 from vfsd.levers import Means

@@ -7,7 +7,8 @@ from functools import partial
 
 from vfs.content.limits import CHUNK_MAX
 from vfs.content.prefetch.prefetcher import Prefetcher
-from vfs.tree.neighbours import Found, Neighbours, Wanted, directories, gather, nothing
+from vfs.tree.neighbours import Neighbours
+from vfs.tree.windows import Found, Wanted, directories, gather, nothing
 from vfsd.again import Again
 from vfsd.bring import TRIPWIRE, Bringer
 from vfsd.filesystem import FileSystem
@@ -68,9 +69,14 @@ class Ahead:
             found = gather(part.tree, wanted)
         finally:
             self._bringer.tell(partial(neighbours.fetched, wanted, found.end, found.size))
-        if self._names.looks_up(part.above(part.inode(row)).inode):
-            self._list(part, wanted.row, found.end)
-        self._bringer.bring(part, found.refs, found.files, _tripwires(wanted, found))
+        arrived = partial(neighbours.arrived, wanted)
+        try:
+            if self._names.looks_up(part.above(part.inode(row)).inode):
+                self._list(part, wanted.row, found.end)
+        except BaseException:
+            self._bringer.tell(arrived)
+            raise
+        self._bringer.bring(part, found.refs, found.files, _tripwires(wanted, found), ended=arrived)
 
     def _list(self, part: MountedTree, start: int, end: int) -> None:
         """Let the kernel know the names of rows whose content it is about to get."""

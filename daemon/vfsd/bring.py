@@ -39,15 +39,25 @@ class Bringer:
             self._token.run_sync_soon(told)
 
     def bring(
-        self, part: MountedTree, refs: Sequence[BlobRef], files: Sequence[tuple[int, BlobRef]], kept: set[int]
+        self,
+        part: MountedTree,
+        refs: Sequence[BlobRef],
+        files: Sequence[tuple[int, BlobRef]],
+        kept: set[int],
+        *,
+        ended: Callable[[], object] | None = None,
     ) -> None:
-        """Fetch `refs`, and push the `files` by row that are among them, but for the rows `kept`."""
+        """Fetch `refs`, and push the `files` by row that are among them, but for the rows `kept`.
+
+        The event loop calls `ended` once none of them is on its way any more.
+        """
         inodes: dict[BlobRef, list[int]] = {}
         for row, ref in files:
             if row not in kept:
                 inodes.setdefault(ref, []).append(part.inode(row))
         then: Then = partial(self._push, inodes)
-        self._prefetcher.fetch(list(dict.fromkeys(refs)), then)
+        told = None if ended is None else partial(self.tell, ended)
+        self._prefetcher.fetch(list(dict.fromkeys(refs)), then, ended=told)
 
     def _push(self, inodes: dict[BlobRef, list[int]], refs: Sequence[BlobRef]) -> None:
         with contextlib.suppress(VfsError):

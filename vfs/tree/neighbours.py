@@ -10,20 +10,17 @@ Packs hold small files in tree order, so what comes next is one range, and one r
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import OrderedDict, deque
 
-import msgspec
-
-from vfs.model.entry import BlobRef, ChunkList, Kind
-from vfs.tree.leaf import Leaf
-from vfs.tree.tree import Tree
+from vfs.tree.windows import Wanted
 
 MIB = 1 << 20
 # Readers at work in different places of one tree.
 STREAMS = 8
 # Rows a reader may pass over and still be in order: directories, links, files of another kind.
 GAP = 4
+# Where several readers share files in order out among them: how far a read may lie before the last one, and beyond it.
+BEHIND, BEYOND = 64, 16
 # Files in order before the next are fetched.
 RUN = 2
 FIRST_WINDOW = 64 * 1024
@@ -44,24 +41,18 @@ SHARE = 16
 SWEEP_MIN = 256 * 1024
 
 
-class Wanted(msgspec.Struct, frozen=True):
-    """Fetch files from `row` on, some `size` bytes of them, none from `end` on."""
+class _Range:
+    """Rows that were fetched; `there`: they have come, or will not."""
 
-    row: int
-    size: int
-    end: int
+    __slots__ = ("end", "start", "there", "wanted")
 
+    def __init__(self, wanted: Wanted, end: int) -> None:
+        self.wanted = wanted
+        self.start, self.end = wanted.row, end
+        self.there = False
 
-class Found(msgspec.Struct, frozen=True):
-    """What a window holds: chunks in tree order, the small files among them by row, the row after the last, bytes.
-
-    `files` are those that the one chunk beside them makes up.
-    """
-
-    refs: list[BlobRef]
-    files: list[tuple[int, BlobRef]]
-    end: int
-    size: int
+    def has(self, row: int) -> bool:
+        return self.start <= row < self.end
 
 
 class _Stream:
@@ -92,6 +83,14 @@ class _Stream:
         """Bytes that are there and not read yet."""
         return int((self.ahead - self.row - 1) * self.mean)
 
+    def goes_on(self, row: int) -> bool:
+        """Whether a read goes on from here, or from what was fetched and may have been read unseen."""
+        return self.row < row < max(self.row + 1, self.ahead) + (BEYOND if self.run >= RUN else GAP)
+
+    def lags(self, row: int) -> bool:
+        """Whether a read belongs here although a later file was read before it."""
+        return self.run >= RUN and self.row - BEHIND <= row <= self.row
+
     def move(self, row: int, size: int) -> None:
         """The reader is at `row`: what it passed over was there, and was read unseen."""
         passed = min(row, self.ahead) - self.row - 1
@@ -113,9 +112,12 @@ class _Region:
         self.reads = self.read = self.swept = 0
         self.asked: Wanted | None = None
 
-    def note(self, size: int) -> Wanted | None:
+    def note(self, size: int) -> None:
         self.reads += 1
         self.read += size
+
+    def sweep(self) -> Wanted | None:
+        """What to fetch of it now."""
         allowed = min(SHARE * self.read - self.swept, WINDOW_MAX)
         if self.asked or self.reads < SCATTERED or allowed < SWEEP_MIN or self.row >= self.end:
             return None
@@ -128,7 +130,8 @@ class Neighbours:
 
     def __init__(self) -> None:
         self._streams: list[_Stream] = []
-        self._fetched: deque[tuple[int, int]] = deque(maxlen=RANGES)
+        self._fetched: deque[_Range] = deque(maxlen=RANGES)
+        self._asked: set[int] = set()
         self._regions: OrderedDict[int, _Region] = OrderedDict()
 
     def note(self, row: int, size: int, *, waited: bool) -> Wanted | None:
@@ -140,21 +143,32 @@ class Neighbours:
             self._forget(row)
         stream = self._stream(row, size)
         if stream.run < RUN:
-            return self._region(row, waited=waited).note(size)
+            region = self._region(row, waited=waited)
+            region.row = self._beyond(region.row)
+            region.note(size)
+            return None if region.row in self._asked else self._ask(region.sweep())
         if stream.asked or row < stream.pause or stream.left >= stream.window:
             return None
         self._pass_over(stream)
-        if stream.left >= stream.window:
+        # Where several readers are in one place, one of them asks.
+        if stream.left >= stream.window or stream.ahead in self._asked:
             return None
         stream.asked = Wanted(stream.ahead, stream.window, stream.ahead + ROWS_MAX)
-        return stream.asked
+        return self._ask(stream.asked)
+
+    def _ask(self, wanted: Wanted | None) -> Wanted | None:
+        if wanted is not None:
+            self._asked.add(wanted.row)
+        return wanted
 
     def fetched(self, wanted: Wanted, end: int, size: int) -> None:
-        """The files from `wanted.row` up to before `end`, `size` bytes, are on their way.
+        """The files from `wanted.row` up to before `end`, `size` bytes, are on their way: until `arrived` is told.
 
         None: it failed, or the tree ends there; it is asked for again later.
         """
-        self._fetched.append((wanted.row, end))
+        self._asked.discard(wanted.row)
+        if end > wanted.row:
+            self._fetched.append(_Range(wanted, end))
         for stream in self._streams:
             if stream.asked is wanted:
                 stream.asked = None
@@ -167,22 +181,42 @@ class Neighbours:
                 region.row = max(region.row, end)
                 region.swept += size
 
+    def arrived(self, wanted: Wanted) -> None:
+        """What `fetched` said to be on its way is there, or does not come."""
+        for fetched in self._fetched:
+            if fetched.wanted is wanted:
+                fetched.there = True
+
     def _forget(self, row: int) -> None:
-        """What was fetched around `row` is no longer in memory."""
-        self._fetched = deque(((a, b) for a, b in self._fetched if not a <= row < b), maxlen=RANGES)
+        """What was fetched around `row` and had come is no longer in memory."""
+        kept = (fetched for fetched in self._fetched if not (fetched.there and fetched.has(row)))
+        self._fetched = deque(kept, maxlen=RANGES)
+
+    def _is_coming(self, row: int) -> bool:
+        return any(not fetched.there and fetched.has(row) for fetched in self._fetched)
+
+    def _beyond(self, row: int) -> int:
+        """The first row from `row` on that was not fetched."""
+        for fetched in sorted(self._fetched, key=lambda fetched: fetched.start):
+            if fetched.has(row):
+                row = fetched.end
+        return row
 
     def _pass_over(self, stream: _Stream) -> None:
         """Go past what was fetched for another reader; it counts as a window that is there."""
-        for start, end in sorted(self._fetched):
-            if start <= stream.ahead < end:
-                stream.mean = max(stream.mean, stream.window / (end - start))
-                stream.ahead = end
+        for fetched in sorted(self._fetched, key=lambda fetched: fetched.start):
+            if fetched.has(stream.ahead):
+                stream.mean = max(stream.mean, stream.window / (fetched.end - fetched.start))
+                stream.ahead = fetched.end
 
     def _stream(self, row: int, size: int) -> _Stream:
         for place, stream in enumerate(self._streams):
-            if stream.row < row <= max(stream.row + GAP, stream.ahead):
+            if stream.goes_on(row):
                 self._streams.insert(0, self._streams.pop(place))
                 stream.move(row, size)
+                return stream
+            if stream.lags(row):
+                stream.read += size
                 return stream
         self._streams.insert(0, _Stream(row))
         self._streams[0].read = size
@@ -193,63 +227,10 @@ class Neighbours:
         number = row // REGION
         region = self._regions.get(number)
         # A region that was swept and is read again from the store did not stay in memory: it begins anew.
-        if region is None or (waited and region.row >= region.end and not region.asked):
+        gone = waited and not self._is_coming(row)
+        if region is None or (gone and region.row >= region.end and not region.asked):
             region = self._regions[number] = _Region(number * REGION)
             if len(self._regions) > REGIONS:
                 self._regions.popitem(last=False)
         self._regions.move_to_end(number)
         return region
-
-
-def gather(tree: Tree, wanted: Wanted) -> Found:
-    """What the files from `wanted.row` on consist of; may wait for pages.
-
-    Of a file of several chunks only the first is taken: the rest follows when it is read.
-    """
-    found: list[tuple[int, BlobRef, bool]] = []
-    size, row, end = 0, wanted.row, min(tree.entries, wanted.end)
-    while row < end and size < wanted.size:
-        first, leaf = tree.run(row)
-        for position, ref, alone in _chunks(leaf, row - first, min(end - first, leaf.count)):
-            row = first + position + 1
-            found.append((row - 1, ref, alone))
-            size += ref.length
-            if size >= wanted.size:
-                break
-        else:
-            row = first + leaf.count
-    refs = [ref for _, ref, _ in found]
-    return Found(refs, [(row, ref) for row, ref, alone in found if alone], min(row, end), size)
-
-
-def nothing(wanted: Wanted) -> Found:
-    """The outcome of a window that could not be looked at."""
-    return Found([], [], wanted.row, 0)
-
-
-def directories(tree: Tree, start: int, end: int) -> list[tuple[bytes, int]]:
-    """(path, last row) of the directories that hold the rows `start` to before `end`, in order; may wait for pages."""
-    found: list[tuple[bytes, int]] = []
-    while start < end:
-        parent = tree.entry_at(start).parent
-        start = _first_outside(tree, parent, start, end)
-        found.append((parent, start - 1))
-    return found
-
-
-def _first_outside(tree: Tree, parent: bytes, start: int, end: int) -> int:
-    """The first row from `start` on that is not in the directory `parent`: what is in one directory lies together."""
-    return start + bisect_left(range(start, end), True, key=lambda row: tree.entry_at(row).parent != parent)
-
-
-def _chunks(leaf: Leaf, start: int, end: int) -> list[tuple[int, BlobRef, bool]]:
-    """(position, chunk, whether it is all of the file) of the files from `start` to before `end`, in order."""
-    single = [(position, ref, True) for position, ref in leaf.single_chunks(start, end)]
-    others = set(range(start, end)).difference(position for position, _, _ in single)
-    for position in others:
-        entry = leaf.entry(position)
-        if entry.kind is Kind.FILE and isinstance(entry.content, ChunkList) and not entry.content.level:
-            ref = entry.content.refs[0]
-            if not ref.is_hole:
-                single.append((position, ref, False))
-    return sorted(single, key=lambda item: item[0])

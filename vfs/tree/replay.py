@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import msgspec
 
 from vfs.model.entry import BlobRef, ChunkList, Kind
-from vfs.tree.neighbours import Found
 from vfs.tree.tree import Tree
+from vfs.tree.windows import Found
 
 MIB = 1 << 20
 # Fetched before anything is read: what a run that turns out to be another one costs.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -110,6 +110,37 @@ def test_a_lost_pack_is_reported_and_the_reader_is_told_by_its_own_read(setup: S
         time.sleep(0.002)
     with pytest.raises(VfsError):
         setup.reader.read(setup.entry, 0, 10)
+
+
+def test_the_end_is_told_once_when_all_was_brought(setup: Setup) -> None:
+    setup.store.free.clear()
+    ended, brought = list[int](), list[BlobRef]()
+    refs = setup.reader.refs(setup.entry, 0, 30 * MIB)
+    setup.prefetcher.fetch(refs, brought.extend, ended=lambda: ended.append(len(brought)))
+    assert not ended
+    setup.store.free.set()
+    setup.wait_for(sum(ref.length for ref in refs))
+    until(lambda: bool(ended))
+    assert ended == [len(refs)]
+
+
+def test_the_end_is_told_of_what_was_lost_did_not_fit_or_was_nothing(tmp_path: Path) -> None:
+    setup, ended = Setup(tmp_path, 12 * MIB), list[str]()
+    for info in list(setup.store.list("packs/")):
+        setup.store.delete(info.key)
+    setup.prefetcher.fetch(setup.reader.refs(setup.entry, 0, 40 * MIB), ended=lambda: ended.append("lost"))
+    until(lambda: ended == ["lost"])
+    setup.prefetcher.fetch([], ended=lambda: ended.append("nothing"))
+    assert ended == ["lost", "nothing"]
+    setup.prefetcher.close()
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Waits; fails after 20 s."""
+    end = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.002)
 
 
 def test_requests_are_neighbours_of_bounded_size() -> None:

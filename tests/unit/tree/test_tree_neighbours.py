@@ -8,21 +8,9 @@ from random import Random
 import pytest
 from test_tree_property import PageBag, big_tree
 
-from vfs.tree.neighbours import (
-    FIRST_WINDOW,
-    PAUSE,
-    REGION,
-    SCATTERED,
-    SHARE,
-    SWEEP_MIN,
-    WINDOW_MAX,
-    Neighbours,
-    Wanted,
-    directories,
-    gather,
-    nothing,
-)
+from vfs.tree.neighbours import FIRST_WINDOW, PAUSE, REGION, SCATTERED, SHARE, SWEEP_MIN, WINDOW_MAX, Neighbours
 from vfs.tree.tree import Tree
+from vfs.tree.windows import Wanted, directories, gather, nothing
 
 
 def read_in_order(rows: list[int], tree: Tree) -> tuple[list[tuple[int, int]], int]:
@@ -37,6 +25,7 @@ def read_in_order(rows: list[int], tree: Tree) -> tuple[list[tuple[int, int]], i
             ranges.append((wanted.row, found.end))
             there.update(range(wanted.row, found.end))
             neighbours.fetched(wanted, found.end, found.size)
+            neighbours.arrived(wanted)
     return ranges, waits
 
 
@@ -113,6 +102,7 @@ def test_a_region_that_did_not_stay_in_memory_begins_anew() -> None:
             if wanted is not None:
                 asked.append(wanted)
                 neighbours.fetched(wanted, REGION, wanted.size)
+                neighbours.arrived(wanted)
     assert len([wanted for wanted in asked if wanted.row == 0]) >= 2
 
 
@@ -150,6 +140,47 @@ def test_what_was_fetched_for_one_reader_is_not_fetched_for_the_next(tree: Tree)
                 fetched += found.end - wanted.row
                 neighbours.fetched(wanted, found.end, found.size)
     assert fetched <= 1.5 * 3100
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_readers_that_share_the_files_out_are_one_reader_in_order(tree: Tree, seed: int) -> None:
+    """Nothing is fetched twice, though windows are still looked up when others come to them, and reads overtake."""
+    random, neighbours, count, first = Random(seed), Neighbours(), 8000, 100
+    left = [list(range(first + reader, first + count, 4)) for reader in range(4)]
+    looked_up, there, waits, fetched = list[Wanted](), set[int](), 0, list[int]()
+    while any(left):
+        # None gets further ahead of another than the three others together may read meanwhile.
+        row = random.choice(sorted(rows[0] for rows in left if rows)[:3])
+        left[(row - first) % 4].pop(0)
+        waits += row not in there
+        wanted = neighbours.note(row, tree.entry_at(row).size, waited=row not in there)
+        if wanted is not None:
+            looked_up.append(wanted)
+        if looked_up and random.random() < 0.2:
+            wanted = looked_up.pop(0)
+            found = gather(tree, wanted)
+            rows = range(wanted.row, found.end)
+            fetched.extend(rows)
+            there.update(rows)
+            neighbours.fetched(wanted, found.end, found.size)
+            neighbours.arrived(wanted)
+    assert len(fetched) == len(set(fetched)), "no file is fetched twice"
+    assert waits <= 120
+
+
+def test_what_is_on_its_way_is_not_fetched_again_for_who_waits_for_it(tree: Tree) -> None:
+    neighbours = Neighbours()
+    asked = [neighbours.note(row, 15_000, waited=True) for row in range(100, 104)]
+    (wanted,) = [one for one in asked if one is not None]
+    end = wanted.row + 300
+    neighbours.fetched(wanted, end, 300 * 15_000)
+    # Another reader comes to the same place, and waits for each file.
+    again = [neighbours.note(row, 15_000, waited=True) for row in range(wanted.row + 100, wanted.row + 160)]
+    assert [one for one in again if one is not None and one.row < end] == []
+    # Once all had come, one who has to wait says that it did not stay.
+    neighbours.arrived(wanted)
+    again = [neighbours.note(row, 15_000, waited=True) for row in range(wanted.row, wanted.row + 60)]
+    assert [one for one in again if one is not None and one.row < end]
 
 
 def test_one_window_is_bounded(tree: Tree) -> None:

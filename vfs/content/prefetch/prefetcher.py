@@ -97,10 +97,17 @@ class Prefetcher:
         """Let a thread do `work`: find out what to fetch where that may wait."""
         self._submit(work, 0)
 
-    def fetch(self, refs: Sequence[BlobRef], then: Then | None = None) -> None:
-        """Bring small files that somebody else guessed; `then` is given those of each request once they are there."""
-        for group in requests(refs, self._small.request):
-            self._submit_group(group, then or _nothing)
+    def fetch(
+        self, refs: Sequence[BlobRef], then: Then | None = None, *, ended: Callable[[], object] | None = None
+    ) -> None:
+        """Bring small files that somebody else guessed; `then` is given those of each request once they are there.
+
+        `ended` is called, by any thread, when none of them is on its way any more, be it that it failed.
+        """
+        groups = list(requests(refs, self._small.request))
+        count = _Count(len(groups), ended or _nothing_more)
+        for group in groups:
+            self._submit_group(group, then or _nothing, count.down)
 
     def close(self) -> None:
         """Let the threads end; what waits is dropped."""
@@ -109,14 +116,16 @@ class Prefetcher:
 
     def _plan(self, entry: Entry, start: int, end: int) -> None:
         for group in requests(self._reader.refs(entry, start, end), REQUEST):
-            self._submit_group(group, None)
+            self._submit_group(group, None, _nothing_more)
 
-    def _submit_group(self, group: list[BlobRef], then: Then | None) -> None:
+    def _submit_group(self, group: list[BlobRef], then: Then | None, ended: Callable[[], object]) -> None:
         size = sum(ref.length for ref in group)
         with self._lock:
-            if self._coming + size > self._budget:
-                return
-        load = partial(self._load, group) if then is None else partial(self._load_small, group, then)
+            full = self._coming + size > self._budget
+        if full:
+            ended()
+            return
+        load = partial(self._load, group) if then is None else partial(self._load_small, group, then, ended)
         self._submit(load, size)
 
     def _submit(self, work: Callable[[], None], size: int) -> None:
@@ -128,10 +137,13 @@ class Prefetcher:
         with self._limit.request():
             self._counter.add(self._source.load(group))
 
-    def _load_small(self, group: list[BlobRef], then: Then) -> None:
-        with self._turns:
-            self._load(group)
-        then(group)
+    def _load_small(self, group: list[BlobRef], then: Then, ended: Callable[[], object]) -> None:
+        try:
+            with self._turns:
+                self._load(group)
+            then(group)
+        finally:
+            ended()
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
@@ -143,6 +155,28 @@ class Prefetcher:
             finally:
                 with self._lock:
                     self._coming -= size
+
+
+class _Count:
+    """Counts down to what happens at the end, at once where there is nothing to count; `_lock` guards the number."""
+
+    def __init__(self, left: int, ended: Callable[[], object]) -> None:
+        self._left = left
+        self._ended = ended
+        self._lock = threading.Lock()
+        if not left:
+            ended()
+
+    def down(self) -> None:
+        with self._lock:
+            self._left -= 1
+            last = self._left == 0
+        if last:
+            self._ended()
+
+
+def _nothing_more() -> None:
+    """Nobody asks when it has ended."""
 
 
 def _nothing(refs: Sequence[BlobRef]) -> None:
