@@ -20,7 +20,8 @@ STREAMS = 8
 # Rows a reader may pass over and still be in order: directories, links, files of another kind.
 GAP = 4
 # Where several readers share files in order out among them: how far a read may lie before the last one, and beyond it.
-BEHIND, BEYOND = 64, 16
+# Only once so many were in order: scattered reads are by chance for a while.
+BEHIND, BEYOND, SURE = 64, 16, 8
 # Files in order before the next are fetched.
 RUN = 2
 FIRST_WINDOW = 64 * 1024
@@ -85,11 +86,11 @@ class _Stream:
 
     def goes_on(self, row: int) -> bool:
         """Whether a read goes on from here, or from what was fetched and may have been read unseen."""
-        return self.row < row < max(self.row + 1, self.ahead) + (BEYOND if self.run >= RUN else GAP)
+        return self.row < row < max(self.row + 1, self.ahead) + (BEYOND if self.run >= SURE else GAP)
 
     def lags(self, row: int) -> bool:
         """Whether a read belongs here although a later file was read before it."""
-        return self.run >= RUN and self.row - BEHIND <= row <= self.row
+        return self.run >= SURE and self.row - BEHIND <= row <= self.row
 
     def move(self, row: int, size: int) -> None:
         """The reader is at `row`: what it passed over was there, and was read unseen."""
