@@ -144,7 +144,7 @@ def test_what_was_fetched_for_one_reader_is_not_fetched_for_the_next(tree: Tree)
 
 @pytest.mark.parametrize("seed", range(4))
 def test_readers_that_share_the_files_out_are_one_reader_in_order(tree: Tree, seed: int) -> None:
-    """Next to nothing is fetched twice, though windows are still looked up when others come to them, and reads overtake."""
+    """They overtake each other, and come to windows that are still being looked up."""
     random, neighbours, count, first = Random(seed), Neighbours(), 8000, 100
     left = [list(range(first + reader, first + count, 4)) for reader in range(4)]
     looked_up, there, waits, fetched = list[Wanted](), set[int](), 0, list[int]()
@@ -164,7 +164,8 @@ def test_readers_that_share_the_files_out_are_one_reader_in_order(tree: Tree, se
             there.update(rows)
             neighbours.fetched(wanted, found.end, found.size)
             neighbours.arrived(wanted)
-    assert len(fetched) <= 1.02 * len(set(fetched)), "but for the first few, no file is fetched twice"
+    # In the beginning it is not known yet that they belong together.
+    assert len(fetched) <= 1.1 * len(set(fetched)), "hardly any file is fetched twice"
     assert waits <= 120
 
 
