@@ -119,12 +119,14 @@ class Life:
         """Have requests looked for without sleep where that is of use."""
         reason = f"shim {SHIM.missing}" if SHIM.missing else why_not()
         self._daemon.means.eager = f"off: {reason}" if reason else "on"
-        if SHIM.look is not None and not reason:
-            self._eager = operations.eager = Eager(SHIM.look, self._threads)
-            trio.lowlevel.add_instrument(self._eager)
-            store = local_store(self._daemon.library.store)
-            if store is not None:
-                store.linger.heed(partial(SHIM.look, 0))
+        look, threads = SHIM.look, self._threads
+        if look is None or reason:
+            return
+        self._eager = operations.eager = Eager(look, threads)
+        trio.lowlevel.add_instrument(self._eager)
+        store = local_store(self._daemon.library.store)
+        if store is not None:
+            store.linger.heed(lambda: threads.waiting > 0 or look(0))
 
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Serve until the mount is gone; `on_ready` is called once it answers. Errors of coming up are raised."""
