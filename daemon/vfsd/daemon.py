@@ -19,6 +19,7 @@ from vfs.metrics.names import BUILD, STARTED, UP
 from vfs.model.commit import decode_commit
 from vfs.repo.library import Library
 from vfs.store.breaker import BreakerStore
+from vfs.store.local import local_store
 from vfs.store.measured import MeasuredStore
 from vfs.store.open import open_soon
 from vfs.store.protocol import Store
@@ -50,6 +51,7 @@ class Daemon:
         with contextlib.ExitStack() as ends:
             store = _store(spec, self.counters, self.troubles)
             cache = open_cache(spec.settings, warn=self.troubles.note)
+            self.local = local_store(store)
             self.library = Library(store, spec.settings, cache=cache)
             ends.callback(self.library.close)
             _recall(self.library, spec)

@@ -19,7 +19,6 @@ from vfs.control.protocol import Request
 from vfs.control.unmount import unmount
 from vfs.errors import Busy, DaemonError, VfsError
 from vfs.files.private import private_dir
-from vfs.store.local import local_store
 from vfs.workspace.layer import Layer
 from vfs.workspace.overlay import Overlay, mount_overlay
 from vfsd.again import Again
@@ -124,9 +123,9 @@ class Life:
             return
         self._eager = operations.eager = Eager(look, threads)
         trio.lowlevel.add_instrument(self._eager)
-        store = local_store(self._daemon.library.store)
-        if store is not None:
-            store.linger.heed(lambda: threads.waiting > 0 or look(0))
+        local = self._daemon.local
+        if local is not None:
+            local.linger.heed(lambda: threads.waiting > 0 or look(0))
 
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Serve until the mount is gone; `on_ready` is called once it answers. Errors of coming up are raised."""

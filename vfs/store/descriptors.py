@@ -56,7 +56,9 @@ class Opened:
             end, came = time.monotonic() + seconds, False
             while not came and time.monotonic() < end and not linger.pressed():
                 came = self._try(buffer, start)
-            linger.note(came)
+            # Given up for others says nothing about the disk.
+            if came or not linger.pressed():
+                linger.note(came)
             return memoryview(buffer) if came else None
         return None
 

@@ -49,6 +49,7 @@ def test_nobody_lingers_while_others_wait(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(time, "monotonic", lambda: 0.0)
     assert file.read_now(0, 5, linger) is None
     assert len(tries) == 4
+    assert linger.seconds(), "that was not in vain"
 
 
 def test_a_file_system_that_cannot_answer_at_once_is_not_waited_for(
